@@ -1,0 +1,91 @@
+/** `sluice copy`: copies closures into a local store or a binary cache. */
+import { EventEmitter } from 'eventemitter3';
+import { UsageError } from '../../errors.ts';
+import type { StorePath } from '../../formats/store-path.ts';
+import type { SchedulerEvents } from '../../goals/events.ts';
+import { copyClosure } from '../../scheduler/copy-closure.ts';
+import { type RealiseResult, Scheduler } from '../../scheduler/scheduler.ts';
+import { BinaryCacheStore } from '../../stores/binary-cache-store.ts';
+import { LocalStore } from '../../stores/local-store.ts';
+import { openStore } from '../../stores/open-store.ts';
+import type { Store } from '../../stores/store.ts';
+import type { Cli, CommandModule, Work } from '../command.ts';
+import { Failures } from '../failures.ts';
+import { storeUri } from '../store-uri.ts';
+import { finishTransfers, type PathOptions, printResultsJson, readPaths } from '../transfers.ts';
+
+interface Options extends PathOptions {
+  readonly json?: boolean;
+  readonly from?: string;
+  readonly to?: string;
+  /** False with `--no-check-sigs`. */
+  readonly checkSigs: boolean;
+}
+
+export const copyCommand: CommandModule = {
+  configure(command, cli) {
+    command
+      .argument('[paths...]', 'store paths, in full')
+      .option('--from <uri>', 'the store that has them (default: local)', storeUri)
+      .option('--to <uri>', 'the store to copy them to: a local one or a binary cache (default: local)', storeUri)
+      .option('--no-check-sigs', 'copy into a local store what no trusted key has signed')
+      .option('--stdin', 'read paths from the standard input as well, with white space between them')
+      .option('--json', 'print how each path ended as JSON')
+      .addHelpText('after', EXAMPLES)
+      .action((args: readonly string[], options: Options) => copy(args, options, cli));
+  },
+};
+
+const EXAMPLES = `
+Prints nothing where all goes well. The exit code is 1 where a path could not be copied.
+
+Examples:
+  sluice copy --from https://cache.nixos.org --to /tmp/store /nix/store/…-hello-2.12.1
+  sluice copy --to 'file:///srv/cache?compression=zstd' /nix/store/…-hello-2.12.1
+  sluice copy --from /tmp/store --to /tmp/other --no-check-sigs /nix/store/…-hello-2.12.1`;
+
+async function copy(args: readonly string[], options: Options, cli: Cli): Promise<void> {
+  if (options.from === undefined && options.to === undefined) {
+    throw new UsageError('copying needs --from, --to, or both');
+  }
+  await using from = await openStore(options.from ?? 'local', cli.settings);
+  await using to = await openStore(options.to ?? 'local', cli.settings);
+  const paths = await readPaths(args, options, cli, from.storeDir);
+  const work = await cli.startWork();
+  const { results, failures } = await copyPaths({ from, to, paths, checkSigs: options.checkSigs }, work, cli);
+  finishTransfers(results, failures, work, cli);
+  if (options.json) await printResultsJson(results, from.storeDir, cli.stdout);
+}
+
+interface Copy {
+  readonly from: Store;
+  readonly to: Store;
+  readonly paths: readonly StorePath[];
+  readonly checkSigs: boolean;
+}
+
+interface Copied {
+  readonly results: readonly RealiseResult[];
+  readonly failures: Failures;
+}
+
+async function copyPaths({ from, to, paths, checkSigs }: Copy, work: Work, cli: Cli): Promise<Copied> {
+  const { reporter, signal } = work;
+  const route = { storeDir: from.storeDir, to: to.uri };
+  if (to instanceof LocalStore) {
+    const settings = checkSigs ? cli.settings : { ...cli.settings, requireSigs: false };
+    await using scheduler = await Scheduler.open({ store: to, substituters: [from], settings });
+    const failures = new Failures(route.storeDir, scheduler.events);
+    reporter.follow(scheduler.events, route);
+    return { results: await scheduler.realise(paths, { signal }), failures };
+  }
+  if (to instanceof BinaryCacheStore) {
+    const events = new EventEmitter<SchedulerEvents>();
+    const failures = new Failures(route.storeDir, events);
+    reporter.follow(events, route);
+    return { results: await copyClosure({ from, to, paths, settings: cli.settings, events, signal }), failures };
+  }
+  throw new UsageError(`cannot copy to '${to.uri}'`, {
+    hint: 'the destination must be a local store or a binary cache',
+  });
+}

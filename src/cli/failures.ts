@@ -1,0 +1,82 @@
+/**
+ * What failed, told once: a path that could not be had takes everything down that needs it, and of all those only the
+ * paths that the user asked for are named.
+ */
+import type { EventEmitter } from 'eventemitter3';
+import { IncompleteClosureError, type SluiceError } from '../errors.ts';
+import { hashPart, printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
+import type { SchedulerEvents } from '../goals/events.ts';
+import type { RealiseResult } from '../scheduler/scheduler.ts';
+import { describeError } from './describe-error.ts';
+
+/** More roots, and more paths that a root took down, are only counted. */
+const MAX_ROOTS = 10;
+const MAX_PATHS = 3;
+
+interface Failure {
+  readonly error: SluiceError;
+  /** Requested paths that failed because of it. */
+  readonly requested: StorePath[];
+}
+
+export class Failures {
+  readonly #storeDir: StoreDir;
+  /** Whose failure an error was, before it became the failure of others. */
+  readonly #owners = new Map<SluiceError, StorePath>();
+
+  constructor(storeDir: StoreDir, events: EventEmitter<SchedulerEvents>) {
+    this.#storeDir = storeDir;
+    events.on('goalFinished', ({ path, result }) => {
+      if ('failure' in result && !this.#owners.has(result.failure)) this.#owners.set(result.failure, path);
+    });
+  }
+
+  /** A text for each thing that failed; none where all went well. */
+  describe(results: readonly RealiseResult[], options: { readonly debug: boolean }): string[] {
+    const failures = groupByRoot(results);
+    const texts = failures.slice(0, MAX_ROOTS).map((failure) => this.#describe(failure, options));
+    if (failures.length > MAX_ROOTS) texts.push(`error: ${failures.length - MAX_ROOTS} more of this kind`);
+    const cancelled = results.filter(({ state }) => state === 'cancelled').length;
+    if (cancelled > 0)
+      texts.push(`${cancelled} of ${results.length} paths were given up; --keep-going goes on with them`);
+    return texts;
+  }
+
+  #describe({ error, requested }: Failure, { debug }: { readonly debug: boolean }): string {
+    const owner = this.#owners.get(error);
+    const names = owner === undefined || error.message.includes(hashPart(owner));
+    const subject = names ? undefined : `cannot copy '${printStorePath(this.#storeDir, owner)}'`;
+    const dependants = requested.filter((path) => path !== owner && !error.message.includes(hashPart(path)));
+    const note = dependants.length === 0 ? undefined : `needed by ${this.#list(dependants)}`;
+    return describeError(error, { debug, subject, note });
+  }
+
+  #list(paths: readonly StorePath[]): string {
+    const shown = paths.slice(0, MAX_PATHS).map((path) => `'${printStorePath(this.#storeDir, path)}'`);
+    const more = paths.length - shown.length;
+    return more > 0 ? `${shown.join(', ')} and ${more} more of the requested paths` : shown.join(', ');
+  }
+}
+
+function groupByRoot(results: readonly RealiseResult[]): Failure[] {
+  const byRoot = new Map<SluiceError, Failure>();
+  for (const result of results) {
+    if (!('failure' in result)) continue;
+    const error = rootOf(result.failure);
+    const failure = byRoot.get(error) ?? { error, requested: [] };
+    failure.requested.push(result.path);
+    byRoot.set(error, failure);
+  }
+  return [...byRoot.values()];
+}
+
+/** The first failure, from which the others follow. */
+function rootOf(failure: SluiceError): SluiceError {
+  let root = failure;
+  while (root instanceof IncompleteClosureError && isSluiceError(root.cause)) root = root.cause;
+  return root;
+}
+
+function isSluiceError(error: unknown): error is SluiceError {
+  return error instanceof Error && 'code' in error && 'hint' in error;
+}

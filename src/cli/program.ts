@@ -1,0 +1,182 @@
+/** Parses the command line and runs the command that it names, of which only that one's module is loaded. */
+import { Command, CommanderError, Help, Option } from 'commander';
+import { UsageError } from '../errors.ts';
+import { makeSettings, type Settings } from '../settings.ts';
+import type { Cli, Output, Work } from './command.ts';
+import { COMMANDS } from './command-table.ts';
+import { Interrupts } from './interrupts.ts';
+import type { ErrorStream } from './progress/open-reporter.ts';
+import { type Level, LOG_FORMATS, type LogFormat, type Reporter } from './progress/reporter.ts';
+import { addSettingsFlags, flagTerm, rewriteFlags } from './settings-flags.ts';
+
+/** What the program sees of its process. */
+export interface Host {
+  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly stdout: Output;
+  readonly stderr: ErrorStream;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The version of this package; asked for only where it is printed. */
+  version(): string;
+}
+
+const EXAMPLES = `
+Examples:
+  sluice realise --substituter https://cache.nixos.org /nix/store/…-hello-2.12.1
+  sluice copy --from https://cache.nixos.org --to /tmp/store /nix/store/…-hello-2.12.1
+  sluice path-info -rsS --store https://cache.nixos.org /nix/store/…-hello-2.12.1
+  sluice COMMAND --help
+
+Store URIs: 'local' is the store of this machine; '/some/dir' or 'local?root=/some/dir' one below a directory;
+'https://…' and 'file:///…' are binary caches.`;
+
+/** @returns the exit code. Whatever goes wrong has been printed. */
+export async function runProgram(args: readonly string[], host: Host): Promise<number> {
+  const session = new Session(host);
+  const code = await session.run(args);
+  session[Symbol.dispose]();
+  return code;
+}
+
+/** One run of the program: what its flags say, and what it has opened. */
+class Session implements Cli, Disposable {
+  readonly #host: Host;
+  readonly #resources = new DisposableStack();
+  #overrides: Partial<Settings> = {};
+  #level: Level | undefined;
+  #logFormat: LogFormat | undefined;
+  #reporter: Reporter | undefined;
+  #interrupts: Interrupts | undefined;
+  debug = false;
+  exitCode = 0;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  get settings(): Settings {
+    return makeSettings(this.#overrides);
+  }
+
+  get stdin(): AsyncIterable<Uint8Array> {
+    return this.#host.stdin;
+  }
+
+  get stdout(): Output {
+    return this.#host.stdout;
+  }
+
+  async run(args: readonly string[]): Promise<number> {
+    try {
+      await this.#program().parseAsync(rewriteFlags(helpFlag(args)), { from: 'user' });
+      return this.#interrupts?.exitCode ?? this.exitCode;
+    } catch (error) {
+      if (error instanceof CommanderError) return error.exitCode; // commander has printed it
+      if (this.#interrupts?.exitCode !== undefined) return this.#interrupts.exitCode;
+      await this.#print(error);
+      return 1;
+    }
+  }
+
+  async startWork(): Promise<Work> {
+    const reporter = await this.#openReporter();
+    const interrupts = this.#resources.use(
+      new Interrupts(() => reporter.say('warn', 'interrupted, cleaning up (again to stop at once)')),
+    );
+    this.#interrupts = interrupts;
+    return { reporter, signal: interrupts.signal };
+  }
+
+  [Symbol.dispose](): void {
+    this.#resources.dispose();
+  }
+
+  #program(): Command {
+    const program = new Command('sluice')
+      .description('Fetches store paths for Nix-compatible stores, many at once.')
+      .exitOverride()
+      .configureHelp({ optionTerm: flagTerm, formatHelp: commandsFirst })
+      .configureOutput({
+        writeOut: (text) => void this.#host.stdout.write(text),
+        writeErr: (text) => void this.#host.stderr.write(text),
+      })
+      .helpCommand(false)
+      .showHelpAfterError("Try 'sluice --help' for more information.")
+      .optionsGroup('Common options:')
+      .helpOption('-h, --help', 'show this help')
+      .addHelpText('after', EXAMPLES)
+      .hook('preSubcommand', async (parent, command) => {
+        if (parent === program) await this.#configure(command);
+      });
+    this.#addCommonFlags(program);
+    for (const { name, summary } of COMMANDS) program.command(name).summary(summary);
+    return program;
+  }
+
+  #addCommonFlags(program: Command): void {
+    program
+      .option('--version', 'print the version')
+      .option('-v, --verbose', 'say more')
+      .option('-q, --quiet', 'say only what goes wrong')
+      .option('--debug', 'say everything, and show where errors come from')
+      .addOption(new Option('--log-format <format>', 'how to tell of progress').choices(LOG_FORMATS));
+    program.on('option:version', () => {
+      void this.#host.stdout.write(`sluice ${this.#host.version()}\n`);
+      throw new CommanderError(0, 'sluice.version', 'version');
+    });
+    program.on('option:verbose', () => (this.#level = 'talkative'));
+    program.on('option:quiet', () => (this.#level = 'warn'));
+    program.on('option:debug', () => {
+      this.debug = true;
+      this.#level = 'debug';
+    });
+    program.on('option:log-format', (format: string) => {
+      const known = LOG_FORMATS.find((each) => each === format);
+      if (known === undefined) throw new UsageError(`unknown log format '${format}', wanted ${LOG_FORMATS.join(', ')}`);
+      this.#logFormat = known;
+    });
+    addSettingsFlags(program, (setting) => Object.assign(this.#overrides, setting));
+  }
+
+  async #configure(command: Command): Promise<void> {
+    const entry = COMMANDS.find(({ name }) => name === command.name())!;
+    const module = await entry.load();
+    command
+      .description(`${entry.summary[0]!.toUpperCase()}${entry.summary.slice(1)}.`)
+      .optionsGroup('Options:')
+      .helpCommand(false)
+      .showHelpAfterError(`Try 'sluice ${entry.name} --help' for more information.`);
+    module.configure(command, this);
+    command.addHelpText('after', "\nCommon options and settings can be given as well; 'sluice --help' lists them.");
+  }
+
+  async #openReporter(): Promise<Reporter> {
+    if (this.#reporter === undefined) {
+      const { openReporter } = await import('./progress/open-reporter.ts');
+      const { stderr, environment } = this.#host;
+      const options = { format: this.#logFormat, level: this.#level, environment };
+      this.#reporter = this.#resources.use(openReporter(stderr, options));
+    }
+    return this.#reporter;
+  }
+
+  async #print(error: unknown): Promise<void> {
+    const [{ describeError }, reporter] = await Promise.all([import('./describe-error.ts'), this.#openReporter()]);
+    reporter.say('error', describeError(error, this));
+  }
+}
+
+/** Help with the commands before the options, of which there are many. */
+function commandsFirst(command: Command, help: Help): string {
+  const sections = Help.prototype.formatHelp.call(help, command, help).split('\n\n');
+  const isCommands = (section: string): boolean => section.startsWith('Commands:');
+  const options = sections.findIndex(
+    (section) => /options:/i.test(section.split('\n')[0]!) && !section.startsWith('Usage:'),
+  );
+  const others = sections.filter((section) => !isCommands(section)).map((section) => section.trimEnd());
+  return `${others.toSpliced(options, 0, ...sections.filter(isCommands).map((section) => section.trimEnd())).join('\n\n')}\n`;
+}
+
+/** `sluice help ls` is `sluice ls --help`: commander would show a command whose module is not loaded yet. */
+function helpFlag(args: readonly string[]): readonly string[] {
+  return args[0] === 'help' ? [...args.slice(1), '--help'] : args;
+}

@@ -1,0 +1,105 @@
+/** What a progress display shows at one moment, as lines that fit the terminal. */
+import { pathName } from '../../formats/store-path.ts';
+import type { RunningTransfer, Tally } from './tally.ts';
+import { countPaths, formatBytes, formatBytesOf, formatDuration, formatRate } from './units.ts';
+
+export interface FrameOptions {
+  readonly columns: number;
+  readonly rows: number;
+  /** By the clock of the tally. */
+  readonly now: number;
+  /** Bytes unpacked a second, lately. */
+  readonly narRate: number;
+}
+
+/** More running transfers than these are only counted. */
+const MAX_TRANSFERS = 10;
+/** Rows that are left to what was on the screen before. */
+const ROWS_LEFT = 3;
+const GAUGE_WIDTH = 16;
+
+/** The running transfers, longest-running first, and a line that sums up. No line is wider than the terminal. */
+export function transferFrame(tally: Tally, options: FrameOptions): string[] {
+  const room = Math.max(0, Math.min(MAX_TRANSFERS, options.rows - ROWS_LEFT));
+  const running = [...tally.running.values()];
+  const shown = running.length > room ? running.slice(0, Math.max(0, room - 1)) : running;
+  const lines = transferLines(shown, options);
+  if (room > 0 && shown.length < running.length) lines.push(`  … and ${running.length - shown.length} more`);
+  return [...lines, summaryLine(tally, options)].map((line) => fit(line, options.columns));
+}
+
+/** Cells of a table; those at the end are left out where the terminal is narrow. */
+function transferLines(transfers: readonly RunningTransfer[], { columns, now }: FrameOptions): string[] {
+  const rows = transfers.map((transfer) => [
+    pathName(transfer.path),
+    formatBytesOf(transfer.narBytes, transfer.narSize),
+    formatRate((transfer.narBytes * 1000) / Math.max(1, now - transfer.startedAt)),
+    gauge(transfer.narBytes, transfer.narSize),
+  ]);
+  const widths = [0, 1, 2, 3].map((cell) => Math.max(0, ...rows.map((row) => row[cell]!.length)));
+  const cells = [1, 2, 3].filter((cell) => {
+    const upToHere = widths.slice(1, cell + 1).reduce((sum, width) => sum + width + 2, 0);
+    return columns - upToHere >= MIN_NAME_WIDTH;
+  });
+  const nameWidth = Math.min(widths[0]!, columns - 3 - cells.reduce((sum, cell) => sum + widths[cell]! + 2, 0));
+  return rows.map((row) => {
+    const name = fit(row[0]!, nameWidth).padEnd(nameWidth);
+    return `  ${[name, ...cells.map((cell) => row[cell]!.padStart(widths[cell]!))].join('  ')}`;
+  });
+}
+
+const MIN_NAME_WIDTH = 28;
+
+function gauge(done: number, total: number): string {
+  const filled = Math.round(GAUGE_WIDTH * fraction(done, total));
+  return `[${'='.repeat(filled)}${' '.repeat(GAUGE_WIDTH - filled)}]`;
+}
+
+/** The most important first; parts at the end are left out where the terminal is narrow. */
+function summaryLine(tally: Tally, { columns, narRate }: FrameOptions): string {
+  const { totals, undecided } = tally;
+  if (totals.paths === 0) return undecided === 0 ? 'starting' : `looking up ${countPaths(undecided)}`;
+  const narBytes = Math.min(tally.narBytes, totals.narBytes);
+  const parts = [
+    `${tally.registered}/${totals.paths} paths`,
+    `${formatBytesOf(narBytes, totals.narBytes)} unpacked`,
+    narRate >= 1 ? formatRate(narRate) : '',
+    remaining(totals.narBytes - narBytes, narRate),
+    `${formatBytesOf(tally.downloadedBytes, totals.downloadBytes)} downloaded`,
+    undecided > 0 ? `looking up ${undecided} more` : '',
+  ].filter((part) => part !== '');
+  let line = parts.shift()!;
+  for (const part of parts) {
+    if (line.length + part.length + 2 > columns - 1) break;
+    line += `, ${part}`;
+  }
+  return line;
+}
+
+function remaining(bytes: number, rate: number): string {
+  if (bytes === 0 || rate < 1) return '';
+  return `${formatDuration(Math.max(1, Math.ceil(bytes / rate)) * 1000)} left`;
+}
+
+/** How far the check of a store has come. */
+export interface CheckView {
+  readonly done: number;
+  readonly expected: number;
+  readonly narBytes: number;
+}
+
+/** The frame of a check: one line. */
+export function checkFrame({ done, expected, narBytes }: CheckView, { columns, narRate }: FrameOptions): string[] {
+  const bytes = narBytes === 0 ? '' : `, ${formatBytes(narBytes)} read, ${formatRate(narRate)}`;
+  return [fit(`checked ${done}/${expected} paths${bytes}`, columns)];
+}
+
+/** One column stays free: some terminals wrap as soon as the last one is written. */
+function fit(line: string, columns: number): string {
+  const width = Math.max(1, columns - 1);
+  return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
+}
+
+function fraction(done: number, total: number): number {
+  return total === 0 ? 1 : Math.min(1, done / total);
+}

@@ -1,0 +1,126 @@
+/** What the events of a scheduler add up to: the numbers that progress displays show. */
+import type { EventEmitter } from 'eventemitter3';
+import type { StorePath } from '../../formats/store-path.ts';
+import type { SchedulerEvents, TransferView } from '../../goals/events.ts';
+
+/** A transfer that a worker has begun and not ended. */
+export interface RunningTransfer extends TransferView {
+  /** By the clock of the tally, in milliseconds. */
+  readonly startedAt: number;
+  readonly downloadedBytes: number;
+  /** Bytes that were unpacked. */
+  readonly narBytes: number;
+}
+
+/** Sums over all transfers that are expected, running or done; those that were given up do not count. */
+export interface Totals {
+  readonly paths: number;
+  readonly narBytes: number;
+  /** Undefined where some source does not say. */
+  readonly downloadBytes: number | undefined;
+}
+
+export class Tally {
+  /** By the time they began, oldest first. */
+  readonly running: Map<StorePath, RunningTransfer> = new Map();
+  readonly startedAt: number;
+  readonly #now: () => number;
+  /** Every transfer that counts, and below what they add up to. */
+  readonly #expected = new Map<StorePath, TransferView>();
+  #expectedNarBytes = 0;
+  #expectedDownloadBytes = 0;
+  #unknownDownloads = 0;
+  /** Goals of which it is not known yet whether they bring a transfer. */
+  readonly #undecided = new Set<StorePath>();
+  #registered = 0;
+  #narBytes = 0;
+  #downloadedBytes = 0;
+
+  /** @param now - in milliseconds, from any beginning. */
+  constructor(now: () => number) {
+    this.#now = now;
+    this.startedAt = now();
+  }
+
+  /** Paths that were made valid. */
+  get registered(): number {
+    return this.#registered;
+  }
+
+  /** Paths that are looked up in substituters, or in the local store. */
+  get undecided(): number {
+    return this.#undecided.size;
+  }
+
+  get totals(): Totals {
+    return {
+      paths: this.#expected.size,
+      narBytes: this.#expectedNarBytes,
+      downloadBytes: this.#unknownDownloads > 0 ? undefined : this.#expectedDownloadBytes,
+    };
+  }
+
+  /** Bytes unpacked so far. */
+  get narBytes(): number {
+    return this.#narBytes + sum(this.running.values(), ({ narBytes }) => narBytes);
+  }
+
+  get downloadedBytes(): number {
+    return this.#downloadedBytes + sum(this.running.values(), ({ downloadedBytes }) => downloadedBytes);
+  }
+
+  follow(events: EventEmitter<SchedulerEvents>): void {
+    events.on('goalStarted', ({ path }) => this.#undecided.add(path));
+    events.on('goalFinished', ({ path, result }) => {
+      this.#undecided.delete(path);
+      if (result.state !== 'succeeded') this.#forget(path);
+    });
+    events.on('transferExpected', (view) => {
+      this.#undecided.delete(view.path);
+      this.#expect(view);
+    });
+    events.on('transferStarted', (view) => {
+      this.running.set(view.path, { ...view, startedAt: this.#now(), downloadedBytes: 0, narBytes: 0 });
+    });
+    events.on('transferProgress', (progress) => {
+      const transfer = this.running.get(progress.path);
+      if (transfer !== undefined) this.running.set(progress.path, { ...transfer, ...progress });
+    });
+    events.on('transferFinished', ({ path, narSize, downloadedBytes }) => {
+      this.running.delete(path);
+      this.#narBytes += narSize;
+      this.#downloadedBytes += downloadedBytes;
+    });
+    events.on('transferFailed', ({ path }) => {
+      this.running.delete(path);
+      if (this.#forget(path)) this.#undecided.add(path);
+    });
+    events.on('pathsRegistered', ({ paths }) => {
+      this.#registered += paths.length;
+    });
+  }
+
+  #expect(view: TransferView): void {
+    this.#forget(view.path);
+    this.#expected.set(view.path, view);
+    this.#count(view, 1);
+  }
+
+  #forget(path: StorePath): boolean {
+    const view = this.#expected.get(path);
+    if (view !== undefined) this.#count(view, -1);
+    return this.#expected.delete(path);
+  }
+
+  #count({ narSize, downloadSize }: TransferView, sign: 1 | -1): void {
+    this.#expectedNarBytes += sign * narSize;
+    this.#expectedDownloadBytes += sign * (downloadSize ?? 0);
+    if (downloadSize === undefined) this.#unknownDownloads += sign;
+  }
+}
+
+function sum<T>(items: Iterable<T>, value: (item: T) => number): number {
+  let total = 0;
+  for (const item of items) total += value(item);
+  return total;
+}

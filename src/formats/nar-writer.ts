@@ -1,0 +1,58 @@
+/**
+ * The tokens of a NAR as byte strings (one character a byte, see nar.ts), for whoever writes one: join them in order,
+ * put a file's contents between {@link fileStart} and {@link fileEnd}, and encode as latin1.
+ *
+ * Source: Nix 2.35 manual, "Nix Archive (NAR) format".
+ */
+import { NAR_MAGIC, padded } from './nar.ts';
+
+/** The archive's beginning; one node follows. */
+export const ARCHIVE_START: string = token(NAR_MAGIC);
+
+export const DIRECTORY_START: string = tokens('(', 'type', 'directory');
+export const DIRECTORY_END: string = token(')');
+/** Follows the node of an entry. */
+export const ENTRY_END: string = token(')');
+
+const FILE_START = tokens('(', 'type', 'regular', 'contents');
+const EXECUTABLE_START = tokens('(', 'type', 'regular', 'executable', '', 'contents');
+const FILE_END = token(')');
+
+/** An entry of a directory; its node follows, then {@link ENTRY_END}. Entries are sorted by `name`, a byte string. */
+export function entryStart(name: string): string {
+  return tokens('entry', '(', 'name', name, 'node');
+}
+
+/** A file of `size` bytes; they follow. */
+export function fileStart(executable: boolean, size: number): string {
+  return (executable ? EXECUTABLE_START : FILE_START) + integer(size);
+}
+
+/** Follows the contents of a file of `size` bytes. */
+export function fileEnd(size: number): string {
+  return padding(size) + FILE_END;
+}
+
+/** A symlink, whole; `target` is a byte string. */
+export function symlink(target: string): string {
+  return tokens('(', 'type', 'symlink', 'target', target, ')');
+}
+
+function tokens(...texts: readonly string[]): string {
+  return texts.map(token).join('');
+}
+
+function token(text: string): string {
+  return integer(text.length) + text + padding(text.length);
+}
+
+function padding(length: number): string {
+  return '\0'.repeat(padded(length) - length);
+}
+
+function integer(value: number): string {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeUInt32LE(value % 2 ** 32);
+  bytes.writeUInt32LE(Math.floor(value / 2 ** 32), 4);
+  return bytes.toString('latin1');
+}

@@ -1,0 +1,93 @@
+/**
+ * What a goal is, how it ends, and what it may ask of the scheduler that runs it. The scheduler implements
+ * {@link GoalContext}; goals know nothing else of it.
+ */
+import type { EventEmitter } from 'eventemitter3';
+import type { SluiceError } from '../errors.ts';
+import type { StorePath } from '../formats/store-path.ts';
+import type { JobName, Progress, Reply, Request } from '../pool/messages.ts';
+import type { Settings } from '../settings.ts';
+import type { StagedPath } from '../stores/local-store.ts';
+import type { Store } from '../stores/store.ts';
+import type { SchedulerEvents } from './events.ts';
+
+/** How a goal ended; the origin's exit codes, and `cancelled`. */
+export type GoalResult =
+  | { readonly state: 'succeeded'; readonly how: 'alreadyValid' | 'substituted' }
+  | { readonly state: 'failed'; readonly failure: SluiceError }
+  /** No substituter has the path. */
+  | { readonly state: 'noSubstituters'; readonly failure: SluiceError }
+  /** A substituter has the path, but a path it refers to could not be had. */
+  | { readonly state: 'incompleteClosure'; readonly failure: SluiceError }
+  /** Nobody needs it any more: its request was aborted, or another path of it failed. */
+  | { readonly state: 'cancelled' };
+
+export type FailedResult = Exclude<GoalResult, { state: 'succeeded' | 'cancelled' }>;
+
+/**
+ * One thing to be made so. Each kind of goal has a method `run(context)` beside, which works until the goal has ended:
+ * it may start other goals and wait for them, but waits for none while it holds a slot. A throw ends the goal as
+ * failed, or as cancelled where its signal has aborted.
+ */
+export interface Goal {
+  /** Goals with the same key are one goal. */
+  readonly key: string;
+  readonly path: StorePath;
+}
+
+export type SlotKind = 'build' | 'substitution';
+
+/** What a wait for other goals came to: all succeeded, or the failure that ended the wait. */
+export type WaitResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly path: StorePath; readonly result: FailedResult };
+
+export interface JobOptions<N extends JobName> {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: Progress<N>) => void;
+}
+
+/** What any goal may ask of the one who runs it. */
+export interface GoalContext {
+  readonly settings: Settings;
+  /** For telling only. */
+  readonly events: Pick<EventEmitter<SchedulerEvents>, 'emit'>;
+  /** Aborts when nobody needs the goal any more. */
+  readonly signal: AbortSignal;
+
+  /**
+   * Makes every path a goal that this one needs, and waits for them all. Without `keep-going` the first failure ends
+   * the wait at once.
+   *
+   * @throws where this goal is cancelled meanwhile.
+   */
+  waitFor(paths: readonly StorePath[]): Promise<WaitResult>;
+
+  /** Waits for a slot; disposing the lease gives it back. */
+  slot(kind: SlotKind, signal: AbortSignal): Promise<Disposable>;
+
+  /** Runs a job in a worker thread. */
+  runJob<N extends JobName>(name: N, request: Request<N>, options: JobOptions<N>): Promise<Reply<N>>;
+}
+
+/** What a goal may ask beside, that makes paths valid in the local store. */
+export interface LocalGoalContext extends GoalContext {
+  /** The stores to substitute from, in the order in which they are tried. */
+  readonly substituters: readonly Store[];
+
+  /** Whether the local store holds the path. */
+  isValidPath(path: StorePath): Promise<boolean>;
+
+  /** A file name in the staging directory that nothing else uses. */
+  stagingLocation(path: StorePath): Promise<string>;
+
+  /** Removes what lies at a file name of the staging directory. */
+  discard(location: string): Promise<void>;
+
+  /**
+   * Registers what was staged as soon as all it refers to is registered, or along with it; done when it is valid.
+   *
+   * @throws where it cannot be registered, and the reason of `signal`, whose abort withdraws it.
+   */
+  register(staged: StagedPath, signal: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,152 @@
+/**
+ * The goal that makes one path valid by copying it from a substituter.
+ *
+ * Nix starts a transfer only when all references are valid. Here it starts as soon as the path's info is known, beside
+ * the goals of the references; the order is kept where it matters, at registration.
+ *
+ * Source: Nix 2.35 libstore/build/substitution-goal.cc.
+ */
+import { encodeError, IncompleteClosureError, NoSubstitutersError, RelayedError, SluiceError } from '../errors.ts';
+import { isNarInfo } from '../formats/narinfo.ts';
+import type { PathInfo } from '../formats/path-info.ts';
+import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
+import type { Progress } from '../pool/messages.ts';
+import type { Store } from '../stores/store.ts';
+import type { TransferView } from './events.ts';
+import type { FailedResult, Goal, GoalResult, LocalGoalContext, WaitResult } from './goal.ts';
+import type { Trust } from './trust.ts';
+
+export class SubstitutionGoal implements Goal {
+  readonly key: string;
+  readonly path: StorePath;
+  readonly #storeDir: StoreDir;
+  readonly #trust: Trust;
+
+  constructor(path: StorePath, storeDir: StoreDir, trust: Trust) {
+    this.key = `substitution:${path}`;
+    this.path = path;
+    this.#storeDir = storeDir;
+    this.#trust = trust;
+  }
+
+  async run(context: LocalGoalContext): Promise<GoalResult> {
+    if (await context.isValidPath(this.path)) return { state: 'succeeded', how: 'alreadyValid' };
+    let lastError: SluiceError | undefined;
+    for (const [index, substituter] of context.substituters.entries()) {
+      try {
+        const info = await substituter.queryPathInfo(this.path, { signal: context.signal });
+        if (info === undefined) continue;
+        await this.#trust.check(info, substituter.uri);
+        return await this.#substitute(substituter, info, context);
+      } catch (thrown) {
+        context.signal.throwIfAborted();
+        lastError = asSluiceError(thrown);
+        const next = context.substituters[index + 1]?.uri;
+        const view = { path: this.path, substituter: substituter.uri, error: lastError, next };
+        context.events.emit('substituterFailed', view);
+      }
+    }
+    if (lastError !== undefined) return { state: 'failed', failure: lastError };
+    return { state: 'noSubstituters', failure: this.#noSubstituters(context.substituters) };
+  }
+
+  /**
+   * Transfers and registers the path, while its references become goals of their own.
+   *
+   * @throws where the substituter failed and the next may do better.
+   */
+  async #substitute(substituter: Store, info: PathInfo, context: LocalGoalContext): Promise<GoalResult> {
+    const referenceFailed = new AbortController();
+    const references = info.references.filter((reference) => reference !== this.path);
+    const abort = (ended: WaitResult): void => {
+      if (!ended.ok) referenceFailed.abort(new ReferenceFailure(this.#incomplete(ended)));
+    };
+    context.waitFor(references).then(abort, () => {}); // rejects only when cancelled, which context.signal tells, too
+    const signal = AbortSignal.any([context.signal, referenceFailed.signal]);
+    try {
+      const location = await this.#transfer(substituter, info, context, signal);
+      return await this.#register(info, location, context, signal);
+    } catch (error) {
+      if (error instanceof ReferenceFailure) return error.result;
+      // The local store's fault, such as a full disk: no other substituter would do better.
+      if (error instanceof SluiceError && error.code === 'ERR_STORE') return { state: 'failed', failure: error };
+      throw error;
+    }
+  }
+
+  /** Downloads and unpacks, holding a slot; the location of what was staged. */
+  async #transfer(substituter: Store, info: PathInfo, context: LocalGoalContext, signal: AbortSignal): Promise<string> {
+    const view: TransferView = {
+      path: this.path,
+      substituter: substituter.uri,
+      narSize: info.narSize,
+      downloadSize: isNarInfo(info) ? info.fileSize : info.narSize,
+    };
+    context.events.emit('transferExpected', view);
+    try {
+      using _slot = await context.slot('substitution', signal);
+      const destination = await context.stagingLocation(this.path);
+      context.events.emit('transferStarted', view);
+      const request = { from: substituter.uri, info, destination, settings: context.settings };
+      const onProgress = (progress: Progress<'substitute'>): void => {
+        context.events.emit('transferProgress', { ...view, ...progress });
+      };
+      const reply = await context.runJob('substitute', request, { signal, onProgress });
+      context.events.emit('transferFinished', { ...view, ...reply });
+      return destination;
+    } catch (error) {
+      context.events.emit('transferFailed', { ...view, error: signal.aborted ? undefined : asSluiceError(error) });
+      throw error;
+    }
+  }
+
+  async #register(
+    info: PathInfo,
+    location: string,
+    context: LocalGoalContext,
+    signal: AbortSignal,
+  ): Promise<GoalResult> {
+    try {
+      await context.register({ info, location }, signal);
+      return { state: 'succeeded', how: 'substituted' };
+    } catch (error) {
+      await context.discard(location);
+      signal.throwIfAborted();
+      // Again the local store's fault.
+      return { state: 'failed', failure: asSluiceError(error) };
+    }
+  }
+
+  #incomplete({ path, result }: WaitResult & { ok: false }): FailedResult {
+    const [ours, theirs] = [this.path, path].map((each) => printStorePath(this.#storeDir, each));
+    const failure = new IncompleteClosureError(`path '${ours}' needs '${theirs}', which could not be had`, {
+      cause: result.failure,
+    });
+    return { state: result.state === 'failed' ? 'failed' : 'incompleteClosure', failure };
+  }
+
+  #noSubstituters(substituters: readonly Store[]): SluiceError {
+    const path = printStorePath(this.#storeDir, this.path);
+    if (substituters.length === 0) {
+      return new NoSubstitutersError(`path '${path}' is not valid, and there are no substituters`, {
+        hint: 'name one with --substituter URI',
+      });
+    }
+    const asked = substituters.map(({ uri }) => `'${uri}'`).join(', ');
+    return new NoSubstitutersError(`no substituter has path '${path}'`, { hint: `asked: ${asked}` });
+  }
+}
+
+/** The reason for which a transfer is given up when a reference of its path could not be had. */
+class ReferenceFailure extends Error {
+  readonly result: FailedResult;
+
+  constructor(result: FailedResult) {
+    super(result.failure.message);
+    this.result = result;
+  }
+}
+
+function asSluiceError(error: unknown): SluiceError {
+  return error instanceof SluiceError ? error : new RelayedError(encodeError(error));
+}

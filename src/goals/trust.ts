@@ -1,0 +1,54 @@
+/**
+ * Which path infos may be believed: those that a trusted key has signed, and content-addressed ones, whose name is the
+ * proof of their contents.
+ *
+ * Source: Nix 2.35 libstore/store-api.cc, ValidPathInfo::checkSignatures; path-info.cc.
+ */
+import { UntrustedError } from '../errors.ts';
+import { fingerprint, isContentAddressed, type PathInfo } from '../formats/path-info.ts';
+import { type PublicKey, publicKeyMap, verifySignature } from '../formats/signature.ts';
+import { printStorePath, type StoreDir } from '../formats/store-path.ts';
+import type { Settings } from '../settings.ts';
+
+export class Trust {
+  readonly #storeDir: StoreDir;
+  readonly #required: boolean;
+  readonly #keys: ReadonlyMap<string, PublicKey>;
+
+  /** @throws {FormatError} on a malformed key in `trusted-public-keys`. */
+  constructor(storeDir: StoreDir, settings: Pick<Settings, 'requireSigs' | 'trustedPublicKeys'>) {
+    this.#storeDir = storeDir;
+    this.#required = settings.requireSigs;
+    this.#keys = publicKeyMap(settings.trustedPublicKeys);
+  }
+
+  /** @throws {UntrustedError} where nothing vouches for `info`, which the store `from` gave. */
+  async check(info: PathInfo, from: string): Promise<void> {
+    if (!this.#required || this.#provesItself(info)) return;
+    const text = fingerprint(this.#storeDir, info);
+    for (const signature of info.signatures) {
+      if (await verifySignature(text, signature, this.#keys)) return;
+    }
+    throw this.#untrusted(info, from);
+  }
+
+  /** Whether the path's name follows from its contents; {@link verifyNar} checks that the contents do. */
+  #provesItself(info: PathInfo): boolean {
+    // A hash modulo itself, or of a Git tree, cannot be checked while the contents stream by.
+    if (info.contentAddress?.method === 'git' || info.references.includes(info.path)) return false;
+    return isContentAddressed(this.#storeDir, info);
+  }
+
+  #untrusted(info: PathInfo, from: string): UntrustedError {
+    const names = info.signatures.map((signature) => signature.split(':', 1)[0]);
+    const known = names.filter((name) => this.#keys.has(name!));
+    const [problem, hint] =
+      names.length === 0
+        ? ['it has no signature', 'sign it in the cache, or accept it with --require-sigs false']
+        : known.length === 0
+          ? [`it is signed by ${names.join(', ')} only`, 'add the public key of one to --trusted-public-keys']
+          : [`its signature by ${known.join(', ')} does not match`, 'the cache serves something else than was signed'];
+    const path = printStorePath(this.#storeDir, info.path);
+    return new UntrustedError(`path '${path}' from '${from}' is not signed by a trusted key: ${problem}`, { hint });
+  }
+}

@@ -1,0 +1,24 @@
+/** The embedding API of Sluice. What is not named here may change at any time. */
+export * from './errors.ts';
+export { type ContentAddress, parseContentAddress, printContentAddress } from './formats/content-address.ts';
+export { type Hash, parseHash, printHash } from './formats/hash.ts';
+export type { NarInfo } from './formats/narinfo.ts';
+export { fingerprint, type PathInfo } from './formats/path-info.ts';
+export {
+  hashPart,
+  parseBaseName,
+  parseStoreDir,
+  parseStorePath,
+  pathName,
+  printStorePath,
+  type StoreDir,
+  type StorePath,
+} from './formats/store-path.ts';
+export type { SchedulerEvents, TransferView } from './goals/events.ts';
+export type { GoalResult } from './goals/goal.ts';
+export type { Timings } from './pool/messages.ts';
+export { type RealiseOptions, type RealiseResult, Scheduler, type SchedulerOptions } from './scheduler/scheduler.ts';
+export { makeSettings, parseSetting, SETTINGS, type SettingName, type Settings } from './settings.ts';
+export { LocalStore } from './stores/local-store.ts';
+export { openStore } from './stores/open-store.ts';
+export type { NarSource, Sink, Store } from './stores/store.ts';

@@ -1,0 +1,54 @@
+/** Copies closures into a binary cache: exports and compresses in worker threads, announces references first. */
+import type { EventEmitter } from 'eventemitter3';
+import type { StorePath } from '../formats/store-path.ts';
+import type { SchedulerEvents } from '../goals/events.ts';
+import { UploadGoal } from '../goals/upload-goal.ts';
+import { WorkerPool } from '../pool/worker-pool.ts';
+import type { Settings } from '../settings.ts';
+import type { BinaryCacheStore } from '../stores/binary-cache-store.ts';
+import type { Store } from '../stores/store.ts';
+import { GoalGraph } from './goal-graph.ts';
+import type { RealiseResult } from './scheduler.ts';
+import { Slots } from './slots.ts';
+
+export interface CopyClosureOptions {
+  readonly from: Store;
+  readonly to: BinaryCacheStore;
+  readonly paths: readonly StorePath[];
+  readonly settings: Settings;
+  /** Told as a {@link Scheduler} tells: `substituter` is the store that is copied from. */
+  readonly events: EventEmitter<SchedulerEvents>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Makes `paths` valid in `to`, with all that they refer to.
+ *
+ * @returns how each ended, in order.
+ * @throws the reason of `signal`, once everything has stopped.
+ */
+export async function copyClosure(options: CopyClosureOptions): Promise<RealiseResult[]> {
+  const { from, to, paths, settings, events, signal } = options;
+  const goal = (path: StorePath): UploadGoal => new UploadGoal(path, from, to);
+  // Compression keeps a core busy all the time: a second job a thread is there to read while the first one compresses.
+  await using pool = new WorkerPool({ threads: settings.workerThreads, concurrency: 0 });
+  const slots = new Slots(2 * pool.threads);
+  const graph: GoalGraph<UploadGoal> = new GoalGraph({
+    keepGoing: settings.keepGoing,
+    run: (node) => {
+      events.emit('goalStarted', { path: node.goal.path });
+      return node.goal.run({
+        settings,
+        events,
+        signal: node.signal,
+        waitFor: (references) => graph.waitFor(node, references.map(goal)),
+        slot: (_kind, waiting) => slots.acquire(waiting),
+        runJob: (name, request, jobOptions) => pool.run(name, request, jobOptions),
+      });
+    },
+    onEnded: ({ goal: { path }, result }) => events.emit('goalFinished', { path, result: result! }),
+  });
+  const results = await graph.request(paths.map(goal), signal);
+  await graph.idle();
+  return results.map((result, index) => ({ ...result, path: paths[index]! }));
+}

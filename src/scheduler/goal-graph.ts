@@ -1,0 +1,203 @@
+/**
+ * The goals under way and who needs whom. A goal lives as long as a request or another goal needs it; when nobody does,
+ * it is cancelled. All costs are linear in goals and needs.
+ *
+ * Source: Nix 2.35 libstore/build/goal.cc, worker.cc.
+ */
+import { encodeError, RelayedError, SluiceError } from '../errors.ts';
+import type { FailedResult, Goal, GoalResult, WaitResult } from '../goals/goal.ts';
+
+/** One goal in the graph. */
+export class GoalNode<G extends Goal = Goal> {
+  readonly goal: G;
+  /** Set once the goal has ended, with everything that it held released. */
+  result: GoalResult | undefined;
+  /** Requests and goals that need this one. */
+  neededBy = 0;
+  /** The goals that this one has asked for. */
+  readonly needs: Set<GoalNode<G>> = new Set();
+  /** To be told of the result. */
+  readonly waits: Wait[] = [];
+  /** What this goal itself waits for; a cancelled goal must not be left waiting. */
+  readonly waitsFor: Wait[] = [];
+  #cancelled: boolean = false;
+  #controller: AbortController | undefined;
+
+  constructor(goal: G) {
+    this.goal = goal;
+  }
+
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  /** Made on first use: most goals of a large graph never look at theirs. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#cancelled) this.#abort();
+    }
+    return this.#controller.signal;
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    this.#abort();
+    for (const wait of this.waitsFor) wait.cancel(this.#reason());
+  }
+
+  #abort(): void {
+    this.#controller?.abort(this.#reason());
+  }
+
+  #reason(): DOMException {
+    return new DOMException(`nobody needs '${this.goal.path}' any more`, 'AbortError');
+  }
+}
+
+/** Waiting for several nodes to end. */
+class Wait {
+  readonly #keepGoing: boolean;
+  readonly #settled: PromiseWithResolvers<WaitResult> = Promise.withResolvers();
+  #pending: number;
+  #failure: WaitResult | undefined;
+
+  constructor(pending: number, keepGoing: boolean) {
+    this.#pending = pending;
+    this.#keepGoing = keepGoing;
+    if (pending === 0) this.#settled.resolve({ ok: true });
+  }
+
+  /** Rejects where the wait is cancelled. */
+  get result(): Promise<WaitResult> {
+    return this.#settled.promise;
+  }
+
+  cancel(reason: unknown): void {
+    this.#settled.reject(reason);
+  }
+
+  ended({ goal, result }: GoalNode): void {
+    this.#pending--;
+    if (hasFailed(result!)) this.#failure ??= { ok: false, path: goal.path, result };
+    if (this.#pending === 0) this.#settled.resolve(this.#failure ?? { ok: true });
+    else if (this.#failure !== undefined && !this.#keepGoing) this.#settled.resolve(this.#failure);
+  }
+}
+
+export interface GoalGraphOptions<G extends Goal> {
+  readonly keepGoing: boolean;
+  /** Runs a goal to its end. */
+  readonly run: (node: GoalNode<G>) => Promise<GoalResult>;
+  /** Called once a goal has ended, before those who wait for it go on. */
+  readonly onEnded?: (node: GoalNode<G>) => void;
+}
+
+export class GoalGraph<G extends Goal> {
+  readonly #options: GoalGraphOptions<G>;
+  readonly #nodes = new Map<string, GoalNode<G>>();
+  #requests = 0;
+  #running = 0;
+  readonly #idle: (() => void)[] = [];
+
+  constructor(options: GoalGraphOptions<G>) {
+    this.#options = options;
+  }
+
+  /**
+   * Works on `goals` until each has ended; without `keep-going`, until one has failed. The others are cancelled then.
+   *
+   * @returns a result a goal, in order.
+   * @throws the reason of `signal` once the goals that only this request needed have ended.
+   */
+  async request(goals: readonly G[], signal?: AbortSignal): Promise<GoalResult[]> {
+    signal?.throwIfAborted();
+    this.#requests++;
+    const nodes = goals.map((goal) => this.#add(goal));
+    const unique = new Set(nodes);
+    for (const node of unique) node.neededBy++;
+    const { promise: aborted, resolve: abort } = Promise.withResolvers<void>();
+    signal?.addEventListener('abort', () => abort(), { once: true });
+
+    await Promise.race([this.#wait(unique).result, aborted]);
+    for (const node of unique) this.#release(node);
+    await this.#wait(unique, true).result;
+    this.#requests--;
+    if (this.#requests === 0) this.#nodes.clear();
+    signal?.throwIfAborted();
+    return nodes.map((node) => node.result!);
+  }
+
+  /**
+   * Makes `node` need `goals` until it ends, and waits for them.
+   *
+   * @throws where `node` is cancelled.
+   */
+  waitFor(node: GoalNode<G>, goals: readonly G[]): Promise<WaitResult> {
+    if (node.cancelled) node.signal.throwIfAborted();
+    const needed = goals.map((goal) => this.#add(goal));
+    for (const each of needed) {
+      if (node.needs.has(each)) continue;
+      node.needs.add(each);
+      each.neededBy++;
+    }
+    const wait = this.#wait(new Set(needed));
+    node.waitsFor.push(wait);
+    return wait.result;
+  }
+
+  /** Waits until no goal is running. */
+  idle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** The node of a goal: the one there is, unless that has been cancelled. */
+  #add(goal: G): GoalNode<G> {
+    const known = this.#nodes.get(goal.key);
+    if (known !== undefined && !known.cancelled) return known;
+    const node = new GoalNode<G>(goal);
+    this.#nodes.set(goal.key, node);
+    this.#running++;
+    // Not at once: a chain of goals, each starting the next, would be as deep as the stack.
+    queueMicrotask(() => void this.#run(node));
+    return node;
+  }
+
+  async #run(node: GoalNode<G>): Promise<void> {
+    try {
+      node.result = await this.#options.run(node);
+    } catch (error) {
+      node.result = node.cancelled ? { state: 'cancelled' } : { state: 'failed', failure: asSluiceError(error) };
+    }
+    this.#options.onEnded?.(node);
+    for (const wait of node.waits.splice(0)) wait.ended(node);
+    for (const needed of node.needs) this.#release(needed);
+    node.needs.clear();
+    this.#running--;
+    if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Takes one need away; a goal that nobody needs is cancelled. */
+  #release(node: GoalNode<G>): void {
+    node.neededBy--;
+    if (node.neededBy === 0 && node.result === undefined) node.cancel();
+  }
+
+  #wait(nodes: ReadonlySet<GoalNode<G>>, keepGoing: boolean = this.#options.keepGoing): Wait {
+    const wait = new Wait(nodes.size, keepGoing);
+    for (const node of nodes) {
+      if (node.result !== undefined) wait.ended(node);
+      else node.waits.push(wait);
+    }
+    return wait;
+  }
+}
+
+function hasFailed(result: GoalResult): result is FailedResult {
+  return result.state !== 'succeeded' && result.state !== 'cancelled';
+}
+
+function asSluiceError(error: unknown): SluiceError {
+  return error instanceof SluiceError ? error : new RelayedError(encodeError(error));
+}

@@ -1,0 +1,191 @@
+/**
+ * The embedding API: opens a store, makes paths valid in it, tells what happens, and releases everything at the end.
+ * It runs the goals of goals/, and owns what they share: slots, worker threads, the staging directory, registration.
+ *
+ * Source: Nix 2.35 libstore/build/worker.cc, entry-points.cc.
+ */
+import { EventEmitter } from 'eventemitter3';
+import type { StorePath } from '../formats/store-path.ts';
+import type { SchedulerEvents } from '../goals/events.ts';
+import type { GoalResult, LocalGoalContext, SlotKind } from '../goals/goal.ts';
+import { SubstitutionGoal } from '../goals/substitution-goal.ts';
+import { Trust } from '../goals/trust.ts';
+import { WorkerPool } from '../pool/worker-pool.ts';
+import { makeSettings, type Settings } from '../settings.ts';
+import type { LocalStore } from '../stores/local-store.ts';
+import { openLocalStoreAt, openStore } from '../stores/open-store.ts';
+import { removeTree } from '../stores/remove-tree.ts';
+import type { Staging } from '../stores/staging.ts';
+import type { Store } from '../stores/store.ts';
+import { GoalGraph, type GoalNode } from './goal-graph.ts';
+import { Registrar } from './registrar.ts';
+import { Slots } from './slots.ts';
+
+export interface SchedulerOptions {
+  /** The store to make paths valid in, or its URI: `local`, `local?root=DIR`, or a plain directory. */
+  readonly store: LocalStore | string;
+  /** Stores to copy from, or their URIs, in the order in which they are tried; by default `settings.substituters`. */
+  readonly substituters?: readonly (Store | string)[] | undefined;
+  readonly settings?: Partial<Settings> | undefined;
+}
+
+export interface RealiseOptions {
+  /** Cancels: transfers stop, what they staged is removed, and the store stays valid. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How the realisation of one path ended. */
+export type RealiseResult = GoalResult & { readonly path: StorePath };
+
+export class Scheduler implements AsyncDisposable {
+  readonly events: EventEmitter<SchedulerEvents> = new EventEmitter();
+  readonly store: LocalStore;
+  readonly substituters: readonly Store[];
+  readonly settings: Settings;
+  readonly #resources: AsyncDisposableStack;
+  readonly #trust: Trust;
+  readonly #slots: Readonly<Record<SlotKind, Slots>>;
+  readonly #graph: GoalGraph<SubstitutionGoal>;
+  readonly #registrar: Registrar;
+  #pool: WorkerPool | undefined;
+  #staging: Promise<Staging> | undefined;
+  #staged = 0;
+  #requests = 0;
+
+  private constructor(
+    store: LocalStore,
+    substituters: readonly Store[],
+    settings: Settings,
+    resources: AsyncDisposableStack,
+  ) {
+    this.store = store;
+    this.substituters = substituters;
+    this.settings = settings;
+    this.#resources = resources;
+    this.#trust = new Trust(store.storeDir, settings);
+    this.#slots = makeSlots(settings);
+    this.#graph = new GoalGraph({
+      keepGoing: settings.keepGoing,
+      run: (node) => this.#run(node),
+      onEnded: (node) => this.#ended(node),
+    });
+    this.#registrar = new Registrar({
+      store,
+      onRegistered: (paths, milliseconds) => this.events.emit('pathsRegistered', { paths, milliseconds }),
+    });
+  }
+
+  /**
+   * @throws {UsageError} on a URI that names no store; {@link StoreError} where a store cannot be opened;
+   *   {@link FormatError} on a malformed trusted key.
+   */
+  static async open(options: SchedulerOptions): Promise<Scheduler> {
+    const settings = makeSettings(options.settings);
+    await using opened = new AsyncDisposableStack();
+    const store =
+      typeof options.store === 'string' ? opened.use(await openLocalStoreAt(options.store, settings)) : options.store;
+    const substituters: Store[] = [];
+    for (const substituter of settings.substitute ? (options.substituters ?? settings.substituters) : []) {
+      const isUri = typeof substituter === 'string';
+      substituters.push(isUri ? opened.use(await openStore(substituter, settings)) : substituter);
+    }
+    return new Scheduler(store, substituters, settings, opened.move());
+  }
+
+  /**
+   * Makes paths valid, with all that they refer to.
+   *
+   * @returns how each ended, in order. Failures are results, not throws.
+   * @throws the reason of `signal`, once everything has stopped and nothing half done is left.
+   */
+  async realise(paths: readonly StorePath[], { signal }: RealiseOptions = {}): Promise<RealiseResult[]> {
+    this.#requests++;
+    try {
+      const results = await this.#graph.request(
+        paths.map((path) => this.#substitution(path)),
+        signal,
+      );
+      return results.map((result, index) => ({ ...result, path: paths[index]! }));
+    } finally {
+      this.#requests--;
+      if (this.#requests === 0) this.#registrar.clear();
+    }
+  }
+
+  /** Waits for running goals to end, then releases worker threads, the staging directory, and what it opened itself. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#graph.idle();
+    await this.#resources.disposeAsync();
+  }
+
+  #substitution(path: StorePath): SubstitutionGoal {
+    return new SubstitutionGoal(path, this.store.storeDir, this.#trust);
+  }
+
+  #run(node: GoalNode<SubstitutionGoal>): Promise<GoalResult> {
+    this.events.emit('goalStarted', { path: node.goal.path });
+    return node.goal.run(this.#context(node));
+  }
+
+  #ended(node: GoalNode<SubstitutionGoal>): void {
+    const result = node.result!;
+    if (result.state === 'succeeded') this.#registrar.markValid(node.goal.path);
+    this.events.emit('goalFinished', { path: node.goal.path, result });
+  }
+
+  #context(node: GoalNode<SubstitutionGoal>): LocalGoalContext {
+    return {
+      settings: this.settings,
+      substituters: this.substituters,
+      events: this.events,
+      get signal() {
+        return node.signal;
+      },
+      isValidPath: (path) => this.store.isValidPath(path),
+      waitFor: (paths) =>
+        this.#graph.waitFor(
+          node,
+          paths.map((path) => this.#substitution(path)),
+        ),
+      slot: (kind, signal) => this.#slot(kind, signal),
+      runJob: (name, request, options) => this.#workers().run(name, request, options),
+      stagingLocation: (path) => this.#stagingLocation(path),
+      discard: removeTree,
+      register: (staged, signal) => this.#registrar.register(staged, signal),
+    };
+  }
+
+  async #slot(kind: SlotKind, signal: AbortSignal): Promise<Disposable> {
+    const slots = this.#slots[kind];
+    const lease = new DisposableStack();
+    lease.use(await slots.acquire(signal));
+    // Paths that refer to each other in a circle wait for ever; the last transfer that ends is the time to look.
+    lease.defer(() => setImmediate(() => slots.taken === 0 && this.#registrar.rejectCycles()));
+    return lease;
+  }
+
+  /** Started with the first job: where everything is valid already there is no thread. */
+  #workers(): WorkerPool {
+    this.#pool ??= this.#resources.use(
+      new WorkerPool({
+        threads: this.settings.workerThreads,
+        concurrency: this.#slots.substitution.limit,
+      }),
+    );
+    return this.#pool;
+  }
+
+  async #stagingLocation(path: StorePath): Promise<string> {
+    this.#staging ??= this.store.openStaging().then((staging) => this.#resources.use(staging));
+    const { dir } = await this.#staging;
+    return `${dir}/${this.#staged++}-${path}`;
+  }
+}
+
+function makeSlots(settings: Settings): Record<SlotKind, Slots> {
+  // As Nix: substitution always has one slot, even where building has none.
+  const substitution = new Slots(
+    Math.max(1, settings.substitutionsUseBuildSlots ? settings.maxJobs : settings.maxSubstitutionJobs),
+  );
+  return { substitution, build: settings.substitutionsUseBuildSlots ? substitution : new Slots(settings.maxJobs) };
+}

@@ -1,0 +1,43 @@
+/**
+ * How a binary cache's files come and go, whatever they lie on: all that {@link BinaryCacheStore} knows of it.
+ * A file is named relative to the cache, as in a narinfo's URL field: `nix-cache-info`, `nar/HASH.nar.xz`.
+ */
+import type { NarOptions, QueryOptions, Sink } from './store.ts';
+
+export interface CacheTransport extends AsyncDisposable {
+  /** Where the cache is, without credentials: fit for messages. */
+  readonly uri: string;
+
+  /**
+   * Reads a small file.
+   *
+   * @param maxSize - in bytes; a larger one is an error, and not read to its end.
+   * @returns undefined where there is no such file.
+   * @throws {TransferError} where it cannot be told, or on a file that is too large.
+   */
+  getFile(name: string, maxSize: number, options?: QueryOptions): Promise<Uint8Array | undefined>;
+
+  /**
+   * Pours a file of any size into `sink`, and is done when the last byte has been taken. Errors of the sink pass as
+   * they are.
+   *
+   * @throws {SubstituteGoneError} where there is no such file.
+   * @throws {TransferError} where not all of it comes.
+   */
+  streamFile(name: string, sink: Sink, options?: NarOptions): Promise<void>;
+}
+
+/** A transport that files can be put through. */
+export interface WritableTransport extends CacheTransport {
+  /**
+   * Makes a file of what `pour` pours. Nobody ever sees a part of it: it appears when it is complete, in place of one
+   * that had its name. Where `pour` throws there is no file.
+   *
+   * @param pour - answers the name, which may depend on what was poured.
+   */
+  putFile(pour: (sink: Sink) => Promise<string>): Promise<void>;
+}
+
+export function isWritable(transport: CacheTransport): transport is WritableTransport {
+  return 'putFile' in transport;
+}

@@ -1,0 +1,127 @@
+/**
+ * gzip, brotli and zstd by the libraries that are part of Node.
+ *
+ * The streams of node:zlib hop to the libuv pool for every chunk and allocate what they return; its one-shot calls want
+ * the whole input at once; both, and minizlib on top of them, drop all but the first of the frames of a zstd file.
+ * Underneath is the very interface of {@link Engine}: `writeSync` and two counters. It is not public, but it is what
+ * minizlib, and so tar and npm, have built on for years; where it is missing, opening says so.
+ */
+import type { Transform } from 'node:stream';
+import * as zlib from 'node:zlib';
+import { InternalError } from '../../errors.ts';
+import type { Engine } from './codec.ts';
+
+/** What a stream of node:zlib has inside. */
+interface Internals {
+  readonly _handle: Handle;
+  /** After a call: bytes left of the output, bytes left of the input. */
+  readonly _writeState: Uint32Array;
+}
+
+interface Handle {
+  /** Called on an error, before `writeSync` returns. */
+  onerror: (message: string) => void;
+  writeSync(
+    flush: number,
+    input: Uint8Array,
+    inputOffset: number,
+    inputLength: number,
+    output: Uint8Array,
+    outputOffset: number,
+    outputLength: number,
+  ): void;
+  close(): void;
+}
+
+interface Format {
+  readonly decoder: () => Transform;
+  readonly encoder: (level: number | undefined) => Transform;
+  /** Operations of the library: go on, and end. */
+  readonly flush: readonly [process: number, finish: number];
+}
+
+export type NodeFormat = 'gzip' | 'br' | 'zstd';
+
+const { constants } = zlib;
+/** Of the stream's own output buffer, which is not used here. */
+const chunkSize = 64;
+/** 128 MiB, the largest window that zstd decodes unless asked to: what `zstd --ultra -22` and `--long` make. */
+const ZSTD_WINDOW_LOG_MAX = 27;
+
+/** By the names that narinfo files and Content-Encoding have for them. */
+const FORMATS: Readonly<Record<NodeFormat, Format>> = {
+  gzip: {
+    decoder: () => zlib.createGunzip({ chunkSize }),
+    encoder: (level) => zlib.createGzip({ chunkSize, ...(level !== undefined && { level }) }),
+    flush: [constants.Z_NO_FLUSH, constants.Z_FINISH],
+  },
+  br: {
+    decoder: () => zlib.createBrotliDecompress({ chunkSize }),
+    encoder: (level) =>
+      zlib.createBrotliCompress({
+        chunkSize,
+        params: level === undefined ? {} : { [constants.BROTLI_PARAM_QUALITY]: level },
+      }),
+    flush: [constants.BROTLI_OPERATION_PROCESS, constants.BROTLI_OPERATION_FINISH],
+  },
+  zstd: {
+    decoder: () =>
+      zlib.createZstdDecompress({ chunkSize, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } }),
+    encoder: (level) =>
+      zlib.createZstdCompress({
+        chunkSize,
+        params: level === undefined ? {} : { [constants.ZSTD_c_compressionLevel]: level },
+      }),
+    flush: [constants.ZSTD_e_continue, constants.ZSTD_e_end],
+  },
+};
+
+export function openNodeDecoder(format: NodeFormat): Engine {
+  return new NodeEngine(FORMATS[format].decoder(), FORMATS[format].flush);
+}
+
+/** @param level - as the library counts them; undefined for its default. */
+export function openNodeEncoder(format: NodeFormat, level: number | undefined): Engine {
+  return new NodeEngine(FORMATS[format].encoder(level), FORMATS[format].flush);
+}
+
+class NodeEngine implements Engine {
+  consumed = 0;
+  produced = 0;
+  ended = false;
+  readonly #handle: Handle;
+  readonly #state: Uint32Array;
+  readonly #flush: Format['flush'];
+  #problem: string | undefined;
+
+  constructor(stream: Transform, flush: Format['flush']) {
+    if (!hasInternals(stream)) {
+      throw new InternalError(`node:zlib of Node ${process.versions.node} does not work as expected`);
+    }
+    this.#handle = stream._handle;
+    this.#state = stream._writeState;
+    this.#flush = flush;
+    this.#handle.onerror = (message) => {
+      this.#problem = message;
+    };
+  }
+
+  step(input: Uint8Array, offset: number, output: Uint8Array, last: boolean): string | undefined {
+    const left = input.length - offset;
+    this.#handle.writeSync(this.#flush[last ? 1 : 0], input, offset, left, output, 0, output.length);
+    const [outputLeft, inputLeft] = this.#state as unknown as [number, number]; // its length is 2, always
+    this.consumed = left - inputLeft;
+    this.produced = output.length - outputLeft;
+    this.ended = last && outputLeft > 0;
+    return this.#problem;
+  }
+
+  close(): void {
+    this.#handle.close();
+  }
+}
+
+function hasInternals(stream: object): stream is Internals {
+  const { _handle: handle, _writeState: state } = stream as Partial<Internals>;
+  return typeof handle?.writeSync === 'function' && state instanceof Uint32Array && state.length === 2;
+}

@@ -1,0 +1,178 @@
+/**
+ * One GET request and its response, straight from undici's dispatcher into a codec: no stream, no buffer in between.
+ * Redirects and statuses are somebody else's business: see http-transport.ts.
+ */
+import type { Dispatcher } from 'undici';
+import { TimedOutError, TransferError } from '../errors.ts';
+import type { Codec } from './compression.ts';
+import type { NarOptions } from './store.ts';
+
+export interface HttpRequest extends NarOptions {
+  readonly url: URL;
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface HttpHead {
+  readonly status: number;
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** How much of a body that nobody wants is read, so that its connection can be used again. */
+const MAX_DISCARDED = 64 * 1024;
+
+/**
+ * Sends a GET request, and is done when the response has been taken to its last byte.
+ *
+ * @param open - gives what takes the body; where it gives nothing, the body is discarded.
+ * @throws {TransferError} where the response does not come, or ends early.
+ * @throws {TimedOutError} where nothing came for too long.
+ * @throws what `open` and the codec throw, and the reason of the signal, as they are. Whatever it was, the connection
+ *   is closed and the codec released.
+ */
+export function exchange(
+  dispatcher: Dispatcher,
+  request: HttpRequest,
+  open: (head: HttpHead) => Codec | undefined,
+): Promise<HttpHead> {
+  const { url, headers, signal } = request;
+  signal?.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<HttpHead>();
+  const handler = new ExchangeHandler(request, open, resolve, reject);
+  const abort = (): void => handler.fail(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
+  dispatcher.dispatch(
+    { origin: url.origin, path: url.pathname + url.search, method: 'GET', headers: { ...headers } },
+    handler,
+  );
+  return promise.finally(() => signal?.removeEventListener('abort', abort));
+}
+
+class ExchangeHandler implements Dispatcher.DispatchHandler {
+  readonly #request: HttpRequest;
+  readonly #open: (head: HttpHead) => Codec | undefined;
+  readonly #resolve: (head: HttpHead) => void;
+  readonly #reject: (error: unknown) => void;
+  #controller: Dispatcher.DispatchController | undefined;
+  #head: HttpHead | undefined;
+  #codec: Codec | undefined;
+  #discarded = 0;
+  /** Set when the outcome is decided; what comes after that has no effect. */
+  #closed: { readonly reason: Error } | undefined;
+
+  constructor(
+    request: HttpRequest,
+    open: (head: HttpHead) => Codec | undefined,
+    resolve: (head: HttpHead) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#request = request;
+    this.#open = open;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** Gives the exchange up. */
+  fail(error: unknown): void {
+    if (this.#closed !== undefined) return;
+    this.#reject(error);
+    this.#close(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#closed !== undefined) controller.abort(this.#closed.reason);
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: HttpHead['headers']): void {
+    if (status < 200 || this.#closed !== undefined) return; // 1xx: the response itself is still to come
+    this.#head = { status, headers };
+    try {
+      this.#codec = this.#open(this.#head);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (this.#closed !== undefined) return;
+    if (this.#codec === undefined) {
+      this.#discard(chunk.length);
+      return;
+    }
+    this.#request.onDownload?.(chunk.length);
+    try {
+      const taken = this.#codec.push(chunk);
+      if (!(taken instanceof Promise)) return;
+      controller.pause();
+      taken.then(
+        () => controller.resume(),
+        (error) => this.fail(error),
+      );
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.#closed !== undefined) return;
+    try {
+      const finished = this.#codec?.finish();
+      if (finished instanceof Promise) {
+        finished.then(
+          () => this.#succeed(),
+          (error) => this.fail(error),
+        );
+      } else this.#succeed();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.fail(describeFailure(error, this.#request.url));
+  }
+
+  #discard(length: number): void {
+    this.#discarded += length;
+    if (this.#discarded <= MAX_DISCARDED) return;
+    this.#succeed();
+    this.#controller?.abort(new Error('the rest of the body is not wanted'));
+  }
+
+  #succeed(): void {
+    if (this.#closed !== undefined) return;
+    this.#resolve(this.#head!);
+    this.#codec?.[Symbol.dispose]();
+    this.#closed = { reason: new Error('unreachable: aborted after the end') };
+  }
+
+  #close(reason: Error): void {
+    this.#closed = { reason };
+    this.#codec?.[Symbol.dispose]();
+    this.#controller?.abort(reason);
+  }
+}
+
+/** A URL in a message: without credentials, and without the query, which can be as good as a password. */
+export function showUrl(url: URL): string {
+  return `'${url.origin}${url.pathname.slice(0, 300)}'`;
+}
+
+function describeFailure(cause: NodeJS.ErrnoException, url: URL): Error {
+  switch (cause.code) {
+    case 'UND_ERR_CONNECT_TIMEOUT':
+      return new TimedOutError(`no connection for ${showUrl(url)} within the time of setting 'connect-timeout'`, {
+        cause,
+      });
+    case 'UND_ERR_HEADERS_TIMEOUT':
+    case 'UND_ERR_BODY_TIMEOUT':
+      return new TimedOutError(`nothing came from ${showUrl(url)} for the time of setting 'stalled-download-timeout'`, {
+        cause,
+      });
+    default:
+      // Where all addresses of a host failed, the message is empty.
+      return new TransferError(`cannot fetch ${showUrl(url)}: ${cause.message || cause.code}`, { cause });
+  }
+}

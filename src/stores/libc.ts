@@ -1,0 +1,83 @@
+/**
+ * The calls of the C library that Node lacks: flock(2) and syncfs(2), through koffi, which is loaded on first use.
+ *
+ * Source: Linux man-pages flock(2), syncfs(2).
+ */
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+import type { KoffiFunc } from 'koffi';
+import { StoreError } from '../errors.ts';
+
+/** Operations of flock(2): the same numbers on Linux, macOS and the BSDs. */
+const OPERATIONS = { shared: 1, exclusive: 2, unlock: 8 } as const;
+const WITHOUT_WAITING = 4;
+
+/** What a lock lets others do meanwhile: take a shared lock too, or nothing. */
+export type LockKind = 'shared' | 'exclusive';
+
+export interface Libc {
+  /**
+   * Locks an open file without waiting. The lock belongs to the open file and not to the process: it conflicts with a
+   * lock on the same file opened once more by the same process, and ends at the latest when the file is closed.
+   *
+   * @param path - for the message only.
+   * @returns false where somebody holds a lock that excludes this one.
+   * @throws {StoreError} where the file system has no locks.
+   */
+  tryLock(fd: number, kind: LockKind, path: string): boolean;
+
+  /** Gives up what {@link Libc.tryLock} took. */
+  unlock(fd: number, path: string): void;
+
+  /**
+   * Makes everything durable that was written to the file system of `path` so far, in a thread of its own.
+   *
+   * @param fd - `path`, open.
+   * @throws {StoreError} where writing back failed.
+   */
+  syncFileSystem(fd: number, path: string): Promise<void>;
+}
+
+let loaded: Promise<Libc> | undefined;
+
+/** The C library of this process. Loading takes about 10 ms, once a thread. */
+export function loadLibc(): Promise<Libc> {
+  loaded ??= bind();
+  return loaded;
+}
+
+async function bind(): Promise<Libc> {
+  const { default: koffi } = await import('koffi');
+  const { EINTR, EWOULDBLOCK } = koffi.os.errno as Record<string, number>;
+  const symbols = koffi.load(null);
+  const flock = symbols.func('int flock(int fd, int operation)') as KoffiFunc<(fd: number, op: number) => number>;
+  const linux = process.platform === 'linux';
+  // Elsewhere there is only sync(2), which takes in every file system; its result means nothing.
+  const sync = symbols.func(linux ? 'int syncfs(int fd)' : 'int sync(int unused)') as KoffiFunc<(fd: number) => number>;
+
+  const lock = (fd: number, operation: number, path: string): boolean => {
+    while (flock(fd, operation) !== 0) {
+      const errno = koffi.errno();
+      if (errno === EWOULDBLOCK) return false;
+      if (errno !== EINTR) throw systemError('lock', path, errno);
+    }
+    return true;
+  };
+
+  return {
+    tryLock: (fd, kind, path) => lock(fd, OPERATIONS[kind] | WITHOUT_WAITING, path),
+    unlock: (fd, path) => void lock(fd, OPERATIONS.unlock, path),
+    syncFileSystem: (fd, path) => {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      sync.async(fd, (error: unknown, result: number) => {
+        if (error) reject(error);
+        else if (result !== 0 && linux) reject(systemError('sync', path, koffi.errno()));
+        else resolve();
+      });
+      return promise;
+    },
+  };
+}
+
+function systemError(verb: string, path: string, errno: number): StoreError {
+  return new StoreError(`cannot ${verb} '${path}': ${getSystemErrorMessage(-errno)} (${getSystemErrorName(-errno)})`);
+}

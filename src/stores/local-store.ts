@@ -1,0 +1,208 @@
+/**
+ * The local store: a directory of store objects and Nix's own database of them, shared with every Nix from 2.8 on.
+ *
+ * Nothing is opened before it is needed. Who only reads NARs, as worker threads do, pays for neither SQLite nor libc.
+ *
+ * Source: Nix 2.35 manual, "Local Store"; libstore/local-store.cc.
+ */
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { InvalidPathError, StoreError } from '../errors.ts';
+import type { PathInfo } from '../formats/path-info.ts';
+import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
+import type { StoreReference } from '../formats/store-reference.ts';
+import type { Settings } from '../settings.ts';
+import type { StoreDatabase } from './database.ts';
+import { type LocalStoreLayout, layoutOf } from './local-store-layout.ts';
+import { type LocalStoreState, openLocalStoreState, type WritableState } from './local-store-state.ts';
+import { dumpNar, NarRestorer } from './nar-fs.ts';
+import { type RegisterOptions, type RegisterOutcome, registerStaged } from './register.ts';
+import { whenFree } from './sqlite.ts';
+import type { StagedPath } from './staged-path.ts';
+import { openStaging, removeStaleStaging, type Staging } from './staging.ts';
+import type { NarOptions, NarSource, QueryOptions, Sink, Store } from './store.ts';
+import { verifyNar } from './verify-nar.ts';
+
+export type { RegisterOptions, RegisterOutcome } from './register.ts';
+export type { StagedPath } from './staged-path.ts';
+
+/** Paths that are looked up before the event loop gets a turn. */
+const QUERY_CHUNK = 2_000;
+
+/**
+ * Opens the local store that a reference names: `local`, `local?root=DIR`, or a directory.
+ *
+ * @param settings - of these `fsync-metadata` and `fsync-store-paths` are used.
+ * @throws {UsageError} on an unknown parameter. What is wrong with the store itself shows when it is first used.
+ */
+export async function openLocalStore(reference: StoreReference, settings: Settings): Promise<LocalStore> {
+  return new LocalStore(layoutOf(reference), settings);
+}
+
+export class LocalStore implements Store {
+  readonly uri: string;
+  readonly storeDir: StoreDir;
+  /** Where store paths really lie. */
+  readonly realStoreDir: string;
+  /** Where database, roots and locks are. */
+  readonly stateDir: string;
+  readonly #layout: LocalStoreLayout;
+  readonly #settings: Settings;
+  #state: Promise<LocalStoreState> | undefined;
+  #swept: Promise<void> | undefined;
+
+  /** Use {@link openLocalStore}. */
+  constructor(layout: LocalStoreLayout, settings: Settings) {
+    this.uri = layout.uri;
+    this.storeDir = layout.storeDir;
+    this.realStoreDir = layout.realStoreDir;
+    this.stateDir = layout.stateDir;
+    this.#layout = layout;
+    this.#settings = settings;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const state = await this.#state?.catch(() => undefined);
+    await state?.[Symbol.asyncDispose]();
+  }
+
+  /** Where a store path really lies, valid or not. */
+  realPath(path: StorePath): string {
+    return join(this.realStoreDir, path);
+  }
+
+  /** @throws {StoreError} where the store cannot be opened, as every method that asks the database does. */
+  async queryPathInfo(path: StorePath, { signal }: QueryOptions = {}): Promise<PathInfo | undefined> {
+    return await this.#query((database) => database.queryPathInfo(path), signal);
+  }
+
+  async isValidPath(path: StorePath, { signal }: QueryOptions = {}): Promise<boolean> {
+    return await this.#query((database) => database.isValidPath(path), signal);
+  }
+
+  /** Those of `paths` that are valid. Made for many thousands. */
+  async queryValidPaths(paths: Iterable<StorePath>, { signal }: QueryOptions = {}): Promise<Set<StorePath>> {
+    const valid = new Set<StorePath>();
+    const all = [...paths];
+    for (let start = 0; start < all.length; start += QUERY_CHUNK) {
+      if (start > 0) await setImmediate();
+      signal?.throwIfAborted();
+      const chunk = all.slice(start, start + QUERY_CHUNK);
+      const found = await this.#query((database) => chunk.filter((path) => database.isValidPath(path)), signal);
+      for (const path of found) valid.add(path);
+    }
+    return valid;
+  }
+
+  /** In the order in which they were registered. */
+  async queryAllValidPaths({ signal }: QueryOptions = {}): Promise<StorePath[]> {
+    const all: StorePath[] = [];
+    for (let id = 0; ; ) {
+      const { paths, lastId } = await this.#query((database) => database.validPathsAfter(id), signal);
+      if (paths.length === 0) return all;
+      all.push(...paths);
+      id = lastId;
+      await setImmediate();
+      signal?.throwIfAborted();
+    }
+  }
+
+  /** The valid paths that refer to `path`, sorted; it may be one of them. */
+  async queryReferrers(path: StorePath, { signal }: QueryOptions = {}): Promise<StorePath[]> {
+    return await this.#query((database) => database.queryReferrers(path), signal);
+  }
+
+  /** @param hashPart - the 32 nix32 digits that a store path starts with. */
+  async queryPathFromHashPart(hashPart: string, { signal }: QueryOptions = {}): Promise<StorePath | undefined> {
+    return await this.#query((database) => database.queryPathFromHashPart(hashPart), signal);
+  }
+
+  /**
+   * Reads the path's files, without asking the database whether it is valid: the receiver checks what it gets.
+   *
+   * @throws {InvalidPathError} where nothing is there.
+   */
+  async narFromPath({ path }: PathInfo, sink: Sink, { signal, onDownload }: NarOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
+    const realPath = this.realPath(path);
+    if (lstatSync(realPath, { throwIfNoEntry: false }) === undefined) {
+      throw new InvalidPathError(printStorePath(this.storeDir, path), this.uri);
+    }
+    await dumpNar(realPath, (chunk) => {
+      signal?.throwIfAborted();
+      onDownload?.(chunk.length);
+      return sink(chunk);
+    });
+  }
+
+  async addToStore(info: PathInfo, nar: NarSource, { signal }: QueryOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
+    if (await this.isValidPath(info.path, { signal })) return;
+    await using staging = await this.openStaging();
+    const location = join(staging.dir, info.path);
+    using restorer = new NarRestorer(location);
+    const verified = verifyNar(this.storeDir, info, nar);
+    await verified((chunk) => {
+      signal?.throwIfAborted();
+      restorer.push(chunk);
+    });
+    restorer.finish();
+    const [outcome] = await this.registerStaged([{ info, location }], { signal });
+    if (outcome?.state === 'failed') throw outcome.error;
+  }
+
+  /**
+   * Keeps paths from being collected until this store is disposed, whether they are valid already or not.
+   * Who finds a path valid and goes on to use it protects it first and asks then.
+   */
+  async addTempRoots(paths: Iterable<StorePath>, { signal }: QueryOptions = {}): Promise<void> {
+    const { tempRoots } = await this.#writable();
+    const full = [...paths].map((path) => printStorePath(this.storeDir, path));
+    await tempRoots.add(full, signal);
+  }
+
+  /**
+   * Opens a directory on the store's file system to unpack into. The first call of a store also removes what killed
+   * processes left.
+   *
+   * @throws {StoreError} where the store directory cannot be written to.
+   */
+  async openStaging(): Promise<Staging> {
+    const { libc, tempRoots } = await this.#writable();
+    const { realStoreDir, storeDir } = this;
+    this.#swept ??= removeStaleStaging(realStoreDir, libc);
+    await this.#swept;
+    return await openStaging({
+      realStoreDir,
+      libc,
+      protect: (name) => tempRoots.add([printStorePath(storeDir, name)]),
+    });
+  }
+
+  /** Makes staged paths valid: see {@link registerStaged}. Calls may overlap. */
+  async registerStaged(batch: readonly StagedPath[], options?: RegisterOptions): Promise<readonly RegisterOutcome[]> {
+    const writable = await this.#writable();
+    const { database } = await this.#open();
+    const { storeDir, realStoreDir } = this;
+    const { fsyncStorePaths } = this.#settings;
+    return await registerStaged({ ...writable, database, storeDir, realStoreDir, fsyncStorePaths }, batch, options);
+  }
+
+  #open(): Promise<LocalStoreState> {
+    this.#state ??= openLocalStoreState(this.#layout, this.#settings);
+    return this.#state;
+  }
+
+  async #query<T>(action: (database: StoreDatabase) => T, signal: AbortSignal | undefined): Promise<T> {
+    signal?.throwIfAborted();
+    const { database } = await this.#open();
+    return await whenFree(() => action(database), signal);
+  }
+
+  async #writable(): Promise<WritableState> {
+    const { writable } = await this.#open();
+    if (writable === undefined) throw new StoreError(`store '${this.uri}' is open for reading only`);
+    return writable;
+  }
+}

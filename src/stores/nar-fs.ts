@@ -1,0 +1,232 @@
+/**
+ * NAR ↔ file system: restoring and dumping trees with Nix's canonical metadata (files 0444 or 0555, directories 0555,
+ * modification time 1), each in one pass.
+ *
+ * Both work with synchronous calls: many small files cost several times as much through the thread pool. They belong
+ * into a worker thread.
+ *
+ * Source: Nix 2.35 libutil/archive.cc, fs-sink.cc; libstore/posix-fs-canonicalise.cc.
+ */
+import {
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  futimesSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  symlinkSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
+import { StoreError } from '../errors.ts';
+import { NarParser, type NarVisitor } from '../formats/nar.ts';
+import {
+  ARCHIVE_START,
+  DIRECTORY_END,
+  DIRECTORY_START,
+  ENTRY_END,
+  entryStart,
+  fileEnd,
+  fileStart,
+  symlink,
+} from '../formats/nar-writer.ts';
+import type { Sink } from './store.ts';
+
+/** The modification time of everything in a store, in seconds. */
+const STORE_MTIME = 1;
+/** Enough to make system calls rare, little enough to stay in the cache. */
+const CHUNK_SIZE = 128 * 1024;
+
+/** Unpacks a NAR, pushed in chunks of any size. Use it with `using`: an unfinished one holds a file open. */
+export class NarRestorer implements Disposable {
+  readonly #destination: string;
+  readonly #parser: NarParser;
+  readonly #writer: TreeWriter;
+
+  /** @param destination - does not exist yet, in a directory that does; an existing one fails with EEXIST. */
+  constructor(destination: string) {
+    this.#destination = destination;
+    this.#writer = new TreeWriter(destination);
+    this.#parser = new NarParser(this.#writer);
+  }
+
+  /**
+   * What was unpacked before an error stays, for the caller to remove.
+   *
+   * @throws {FormatError} where the bytes are no NAR; {@link StoreError} where the file system refuses.
+   */
+  push(chunk: Uint8Array): void {
+    try {
+      this.#parser.push(chunk);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+      throw cannotUnpack(this.#destination, error as NodeJS.ErrnoException);
+    }
+  }
+
+  /** @throws {FormatError} where the archive is not complete. */
+  finish(): void {
+    this.#parser.finish();
+  }
+
+  [Symbol.dispose](): void {
+    this.#writer[Symbol.dispose]();
+  }
+}
+
+/** Makes the files that a NAR names. Nothing that exists is followed or overwritten: every name must be new. */
+class TreeWriter implements NarVisitor, Disposable {
+  /** Byte strings of the open directories, outermost first. */
+  readonly #directories: string[] = [];
+  readonly #destination: string;
+  #file: number | undefined;
+
+  constructor(destination: string) {
+    this.#destination = Buffer.from(destination).toString('latin1');
+  }
+
+  enterDirectory(name: string): void {
+    const path = this.#at(name);
+    mkdirSync(fsPath(path), 0o755);
+    this.#directories.push(path);
+  }
+
+  leaveDirectory(): void {
+    const path = fsPath(this.#directories.pop()!);
+    chmodSync(path, 0o555);
+    utimesSync(path, STORE_MTIME, STORE_MTIME);
+  }
+
+  file(name: string, executable: boolean): void {
+    const mode = executable ? 0o555 : 0o444;
+    this.#file = openSync(fsPath(this.#at(name)), 'wx', mode);
+    if (umaskHides(mode)) fchmodSync(this.#file, mode);
+  }
+
+  contents(bytes: Uint8Array): void {
+    let written = 0;
+    while (written < bytes.length) written += writeSync(this.#file!, bytes, written);
+  }
+
+  endFile(): void {
+    futimesSync(this.#file!, STORE_MTIME, STORE_MTIME);
+    this.#close();
+  }
+
+  symlink(name: string, target: string): void {
+    const path = fsPath(this.#at(name));
+    symlinkSync(fsPath(target), path);
+    lutimesSync(path, STORE_MTIME, STORE_MTIME);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#file !== undefined) this.#close();
+  }
+
+  #close(): void {
+    const file = this.#file!;
+    this.#file = undefined;
+    closeSync(file);
+  }
+
+  #at(name: string): string {
+    const directory = this.#directories.at(-1);
+    return directory === undefined ? this.#destination : `${directory}/${name}`;
+  }
+}
+
+function cannotUnpack(destination: string, cause: NodeJS.ErrnoException): StoreError {
+  const hint = cause.code === 'ENOSPC' ? 'free some space on the file system of the store' : undefined;
+  return new StoreError(`cannot unpack into '${destination}': ${cause.message}`, { cause, ...(hint && { hint }) });
+}
+
+let umask: number | undefined;
+
+/** Whether the process's umask takes bits of `mode` from a new file. */
+function umaskHides(mode: number): boolean {
+  umask ??= process.umask();
+  return (umask & mode) !== 0;
+}
+
+/**
+ * Pours the NAR of what lies at `path` into `sink`. Modes and times other than the executable bit are not looked at.
+ *
+ * @throws {StoreError} on anything but files, directories and symlinks, and where a file changes meanwhile.
+ */
+export async function dumpNar(path: string, sink: Sink): Promise<void> {
+  for (const chunk of narChunks(path)) {
+    const taken = sink(chunk);
+    if (taken !== undefined) await taken;
+  }
+}
+
+/** The NAR of `path` in chunks that share one buffer: each is good until the next is asked for. */
+function narChunks(path: string): Generator<Uint8Array, void, void> {
+  return new TreeReader().archive(Buffer.from(path).toString('latin1'));
+}
+
+class TreeReader {
+  readonly #buffer = Buffer.allocUnsafe(CHUNK_SIZE);
+  #length = 0;
+
+  *archive(path: string): Generator<Uint8Array, void, void> {
+    yield* this.#put(ARCHIVE_START);
+    yield* this.#node(path);
+    yield this.#take();
+  }
+
+  *#node(path: string): Generator<Uint8Array, void, void> {
+    const stats = lstatSync(fsPath(path));
+    if (stats.isFile()) yield* this.#file(path, (stats.mode & 0o100) !== 0, stats.size);
+    else if (stats.isDirectory()) yield* this.#directory(path);
+    else if (stats.isSymbolicLink()) yield* this.#put(symlink(readlinkSync(fsPath(path), 'latin1')));
+    else throw new StoreError(`'${path}' is neither file, directory nor symlink`);
+  }
+
+  *#directory(path: string): Generator<Uint8Array, void, void> {
+    yield* this.#put(DIRECTORY_START);
+    for (const name of readdirSync(fsPath(path), 'latin1').sort()) {
+      yield* this.#put(entryStart(name));
+      yield* this.#node(`${path}/${name}`);
+      yield* this.#put(ENTRY_END);
+    }
+    yield* this.#put(DIRECTORY_END);
+  }
+
+  *#file(path: string, executable: boolean, size: number): Generator<Uint8Array, void, void> {
+    yield* this.#put(fileStart(executable, size));
+    using cleanup = new DisposableStack();
+    const file = cleanup.adopt(openSync(fsPath(path), 'r'), closeSync);
+    for (let left = size; left > 0; ) {
+      if (this.#length === CHUNK_SIZE) yield this.#take();
+      const read = readSync(file, this.#buffer, this.#length, Math.min(left, CHUNK_SIZE - this.#length), null);
+      if (read === 0) throw new StoreError(`'${path}' became shorter while it was read`);
+      this.#length += read;
+      left -= read;
+    }
+    yield* this.#put(fileEnd(size));
+  }
+
+  /** Adds a byte string; the buffer is handed over first where it does not fit. */
+  *#put(bytes: string): Generator<Uint8Array, void, void> {
+    if (this.#length + bytes.length > CHUNK_SIZE) yield this.#take();
+    this.#length += this.#buffer.write(bytes, this.#length, 'latin1');
+  }
+
+  #take(): Uint8Array {
+    const taken = this.#buffer.subarray(0, this.#length);
+    this.#length = 0;
+    return taken;
+  }
+}
+
+/** A byte string as node:fs takes it: text where every byte is ASCII, bytes where Node would re-encode them. */
+function fsPath(path: string): string | Buffer {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the whole ASCII range is meant
+  return /^[\x00-\x7f]*$/.test(path) ? path : Buffer.from(path, 'latin1');
+}

@@ -1,0 +1,52 @@
+/**
+ * Path locks: flock(2) on PATH.lock, taken by whoever makes the contents of a store path. Nix ≥ 2.3 takes the same.
+ *
+ * A lock file is deleted by its holder. Whoever opened it before then gets the lock of a file that has no name any
+ * more, while others may lock a new file of that name. So the holder leaves a byte in it: a lock file that is not
+ * empty is stale and counts for nothing.
+ *
+ * Source: Nix 2.35 libstore/unix/pathlocks.cc.
+ */
+import { closeSync, constants, fstatSync, lstatSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import type { Libc } from './libc.ts';
+
+const READ_WRITE_CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
+
+/**
+ * Locks a store path without waiting.
+ *
+ * There is no call that waits. A lock may be held for as long as a build takes, and a process that holds some locks
+ * and waits for more would stop others for as long, or for ever. Whoever needs many takes those that are free, does
+ * that part of the work, lets go, and comes back for the rest.
+ *
+ * @param realPath - the physical path; the lock file lies beside it.
+ * @returns undefined where somebody else, in this process or another, holds the lock.
+ */
+export function tryLockPath(libc: Libc, realPath: string): Disposable | undefined {
+  const file = `${realPath}.lock`;
+  for (;;) {
+    using opened = new DisposableStack();
+    const fd = opened.adopt(openSync(file, READ_WRITE_CREATE, 0o600), closeSync);
+    if (!libc.tryLock(fd, 'exclusive', file)) return undefined;
+    const { size, ino } = fstatSync(fd);
+    if (size === 0) {
+      opened.defer(() => deleteLockFile(file, fd));
+      return opened.move();
+    }
+    // Stale. Where it still has its name, its holder died between the two steps of deleting it.
+    if (lstatSync(file, { throwIfNoEntry: false })?.ino === ino) tryUnlink(file);
+  }
+}
+
+/** Deletes a lock file while it is locked. Safe whether or not the work succeeded: the next one makes a new file. */
+function deleteLockFile(file: string, fd: number): void {
+  writeSync(fd, 'd');
+  tryUnlink(file);
+}
+
+/** A lock file that stays does no harm. */
+function tryUnlink(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch {}
+}

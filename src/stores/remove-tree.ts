@@ -1,0 +1,24 @@
+/** Removing what lies in a store directory, where directories are read-only. */
+import { chmod, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Removes a tree, whatever the modes of its directories; nothing happens where there is none. */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    // Only root removes from a directory without write permission.
+    await makeWritable(path);
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function makeWritable(directory: string): Promise<void> {
+  await chmod(directory, 0o700);
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    // isDirectory() is false for a symlink: chmod must not follow one out of the tree.
+    if (entry.isDirectory()) await makeWritable(join(directory, entry.name));
+  }
+}

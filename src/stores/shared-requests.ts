@@ -1,0 +1,48 @@
+/** Concurrent requests for the same thing become one. */
+
+interface Shared<V> {
+  readonly result: Promise<V>;
+  readonly abort: AbortController;
+  waiting: number;
+}
+
+/** Requests under way, by their key. */
+export class SharedRequests<K, V> {
+  readonly #running = new Map<K, Shared<V>>();
+
+  /**
+   * Joins the request for `key` that is under way, or starts one. A caller whose signal aborts leaves with its reason;
+   * the request itself is aborted when all have left.
+   */
+  async run(key: K, signal: AbortSignal | undefined, start: (signal: AbortSignal) => Promise<V>): Promise<V> {
+    signal?.throwIfAborted();
+    const shared = this.#running.get(key) ?? this.#start(key, start);
+    shared.waiting++;
+    const { promise: left, reject } = Promise.withResolvers<never>();
+    const leave = (): void => reject(signal?.reason);
+    signal?.addEventListener('abort', leave, { once: true });
+    using cleanup = new DisposableStack();
+    cleanup.defer(() => this.#leave(key, shared, signal, leave));
+    return await Promise.race([shared.result, left]);
+  }
+
+  #start(key: K, start: (signal: AbortSignal) => Promise<V>): Shared<V> {
+    const abort = new AbortController();
+    const result = start(abort.signal);
+    const shared = { result, abort, waiting: 0 };
+    this.#running.set(key, shared);
+    const forget = (): void => {
+      if (this.#running.get(key) === shared) this.#running.delete(key);
+    };
+    result.then(forget, forget);
+    return shared;
+  }
+
+  #leave(key: K, shared: Shared<V>, signal: AbortSignal | undefined, leave: () => void): void {
+    signal?.removeEventListener('abort', leave);
+    shared.waiting--;
+    if (shared.waiting > 0 || this.#running.get(key) !== shared) return;
+    this.#running.delete(key); // whoever comes now starts anew
+    shared.abort.abort();
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Opening a SQLite database that other processes use too, and waiting for it without blocking the event loop.
+ *
+ * SQLite's own busy timeout sleeps inside the call, so it is zero here: a call on a busy database fails at once, and
+ * the whole action is tried again later. In WAL mode only writers meet each other; a reader finds the database busy
+ * no more than while another process recovers or closes it.
+ */
+import { existsSync, statSync } from 'node:fs';
+import type Sqlite from 'better-sqlite3';
+import { SluiceError, StoreError } from '../errors.ts';
+import { backOff } from './back-off.ts';
+
+/** After that long something is wrong: as Nix, in milliseconds. */
+const GIVE_UP_AFTER = 60 * 60 * 1000;
+/** Pages of the log that are written back at once: Nix's number, enough for the closure of a whole system. */
+const CHECKPOINT_PAGES = 40_000;
+
+export interface SqliteOptions {
+  /** Make the database where there is none. */
+  readonly create: boolean;
+  readonly readOnly: boolean;
+  /** Flush the log before a checkpoint; without it a crash of the machine may destroy the database. */
+  readonly fsyncMetadata: boolean;
+}
+
+/**
+ * Opens a database in WAL mode with foreign keys on. Loading SQLite takes about 15 ms, once a thread.
+ *
+ * @throws what better-sqlite3 throws: call it inside {@link whenFree}.
+ */
+export async function loadSqlite(): Promise<(file: string, options: SqliteOptions) => Sqlite.Database> {
+  const { default: Database } = await import('better-sqlite3');
+  return (file, { create, readOnly, fsyncMetadata }) => {
+    using opened = new DisposableStack();
+    const name = readOnly && !hasLog(file) ? immutableUri(file) : file;
+    const options = { timeout: 0, readonly: readOnly, fileMustExist: !create };
+    const connection = opened.adopt(new Database(name, options), (database) => database.close());
+    connection.pragma('foreign_keys = on');
+    if (!readOnly) {
+      connection.pragma(`synchronous = ${fsyncMetadata ? 'normal' : 'off'}`);
+      connection.pragma('main.journal_mode = wal');
+      connection.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    }
+    opened.move();
+    return connection;
+  };
+}
+
+/** Whether someone has the database open, or left changes in its log that only a connection with a log sees. */
+function hasLog(file: string): boolean {
+  return existsSync(`${file}-shm`) && (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
+/** A connection that neither makes a log nor takes a lock, so that the directory may be read-only. */
+function immutableUri(file: string): string {
+  return `file:${encodeURIComponent(file).replaceAll('%2F', '/')}?immutable=1`;
+}
+
+/**
+ * Runs an action on a database, again and again while the database is busy. The action must leave nothing behind
+ * when it throws.
+ *
+ * @throws {StoreError} for everything else that SQLite says, and after an hour.
+ */
+export async function whenFree<T>(action: () => T, signal?: AbortSignal): Promise<T> {
+  const start = performance.now();
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return action();
+    } catch (error) {
+      if (error instanceof SluiceError || !isSqliteError(error)) throw error;
+      if (!isBusy(error.code) || performance.now() - start > GIVE_UP_AFTER) throw databaseError(error);
+    }
+    await backOff(attempt, signal);
+  }
+}
+
+function isSqliteError(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_');
+}
+
+function isBusy(code: string): boolean {
+  return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_PROTOCOL';
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  SQLITE_FULL: 'make room on the disk that holds the Nix database',
+  SQLITE_CORRUPT: 'look at it with \'sqlite3 db.sqlite "pragma integrity_check"\'',
+  SQLITE_READONLY: "open the store as a user who may write its database, or with '?read-only=true'",
+  SQLITE_CANTOPEN: "open the store as a user who may write its database, or with '?read-only=true'",
+};
+
+function databaseError(error: Error & { readonly code: string }): StoreError {
+  const [, kind] = /^(SQLITE_[A-Z]+)/.exec(error.code) ?? [];
+  const hint = HINTS[kind ?? ''];
+  return new StoreError(`the store's database: ${error.message} (${error.code})`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}

@@ -1,0 +1,85 @@
+/** One store path between staging and its place in the store directory. */
+import { chmodSync, closeSync, lstatSync, openSync, readSync, renameSync } from 'node:fs';
+import { StoreError } from '../errors.ts';
+import { parseDerivationOutputs } from '../formats/derivation-outputs.ts';
+import { isContentAddressed, type PathInfo } from '../formats/path-info.ts';
+import { parseStorePath, pathName, printStorePath, type StoreDir } from '../formats/store-path.ts';
+import type { OutputRow } from './database.ts';
+
+/** A store path that is complete but not yet valid. */
+export interface StagedPath {
+  readonly info: PathInfo;
+  /** Where it lies, as it will be: a file name in a staging directory of the same store. */
+  readonly location: string;
+}
+
+/** A staged path that has been moved to where it belongs, but is not valid yet. */
+export interface MovedPath {
+  readonly staged: StagedPath;
+  readonly realPath: string;
+  /** Where that lies now which lay there before; undefined where nothing did. */
+  readonly leftover: string | undefined;
+  /** Of a derivation. */
+  readonly outputs: readonly OutputRow[];
+}
+
+/** Of a derivation, in bytes: they come first in the file, and even a large one takes little for them. */
+const MAX_OUTPUTS_LENGTH = 1024 * 1024;
+
+/**
+ * Puts a path in its place; what lies there goes to the staging directory. The caller holds the path's lock and knows
+ * that it is not valid, so that nobody else touches the place.
+ *
+ * @throws {StoreError} on a path that no store may hold: a content address that is not the path's, a derivation that
+ *   cannot be read.
+ */
+export function moveIn(staged: StagedPath, storeDir: StoreDir, realPath: string): MovedPath {
+  const { info, location } = staged;
+  // Such a path counts as trusted without a signature from here on.
+  if (info.contentAddress !== undefined && !isContentAddressed(storeDir, info)) {
+    throw new StoreError(`path '${printStorePath(storeDir, info.path)}' is not the one of its content address`);
+  }
+  const outputs = pathName(info.path).endsWith('.drv') ? readOutputs(location, storeDir) : [];
+  let leftover: string | undefined;
+  if (lstatSync(realPath, { throwIfNoEntry: false }) !== undefined) {
+    leftover = `${location}.leftover`;
+    rename(realPath, leftover);
+  }
+  rename(location, realPath);
+  return { staged, realPath, leftover, outputs };
+}
+
+/** Takes a path that did not become valid back to the staging directory. Where that fails it stays, still not valid. */
+export function moveBack({ staged, realPath }: MovedPath): void {
+  try {
+    rename(realPath, staged.location);
+  } catch {}
+}
+
+/** rename(2), also of a read-only directory by an ordinary user. */
+function rename(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+    const stats = lstatSync(from);
+    if (!stats.isDirectory()) throw error;
+    // A new parent is a new `..`, for which the directory itself must be writable. Its modification time stays.
+    using restore = new DisposableStack();
+    let name = from;
+    chmodSync(from, 0o755);
+    restore.defer(() => chmodSync(name, stats.mode & 0o7777));
+    renameSync(from, to);
+    name = to;
+  }
+}
+
+function readOutputs(file: string, storeDir: StoreDir): readonly OutputRow[] {
+  using opened = new DisposableStack();
+  const fd = opened.adopt(openSync(file, 'r'), closeSync);
+  const buffer = Buffer.allocUnsafe(Math.min(lstatSync(file).size, MAX_OUTPUTS_LENGTH));
+  const length = readSync(fd, buffer, 0, buffer.length, 0);
+  return parseDerivationOutputs(buffer.toString('latin1', 0, length)).flatMap(({ name, path }) =>
+    path === undefined ? [] : [{ name, path: parseStorePath(storeDir, path) }],
+  );
+}

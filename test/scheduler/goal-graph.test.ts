@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { NoSubstitutersError } from '../../src/errors.ts';
+import { parseBaseName, type StorePath } from '../../src/formats/store-path.ts';
+import type { Goal, GoalResult } from '../../src/goals/goal.ts';
+import { GoalGraph, type GoalNode } from '../../src/scheduler/goal-graph.ts';
+
+/** A goal that waits for some others, then does what its spec says. */
+interface TestGoal extends Goal {
+  readonly id: number;
+}
+
+interface Spec {
+  readonly needs: readonly number[];
+  /** `hang` ends only when it is cancelled. */
+  readonly ending: 'succeed' | 'fail' | 'throw' | 'hang';
+}
+
+const path = (id: number): StorePath => parseBaseName(`${'0'.repeat(32)}-goal-${id}`);
+const goal = (id: number): TestGoal => ({ key: `test:${id}`, path: path(id), id });
+const failure = new NoSubstitutersError('as asked');
+
+function makeGraph(
+  specs: readonly Spec[],
+  keepGoing = false,
+): { graph: GoalGraph<TestGoal>; runs: number[]; ends: number[] } {
+  const runs: number[] = [];
+  const ends: number[] = [];
+  async function run(node: GoalNode<TestGoal>): Promise<GoalResult> {
+    const { needs, ending } = specs[node.goal.id]!;
+    runs.push(node.goal.id);
+    const result = await graph.waitFor(node, needs.map(goal));
+    if (!result.ok) return { state: 'incompleteClosure', failure };
+    if (ending === 'fail') return { state: 'failed', failure };
+    if (ending === 'throw') throw new Error('as asked');
+    if (ending === 'hang') {
+      await new Promise<void>((resolve) => node.signal.addEventListener('abort', () => resolve()));
+      await turn(); // cleaning up takes its time
+      await turn();
+    }
+    node.signal.throwIfAborted();
+    return { state: 'succeeded', how: 'substituted' };
+  }
+  const graph = new GoalGraph<TestGoal>({ keepGoing, run, onEnded: (node) => void ends.push(node.goal.id) });
+  return { graph, runs, ends };
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const states = (results: readonly GoalResult[]): string[] => results.map(({ state }) => state);
+const fine = (...needs: number[]): Spec => ({ needs, ending: 'succeed' });
+
+/** An acyclic graph: each goal needs only earlier ones. */
+const anyGraph = fc
+  .array(
+    fc.record({
+      needs: fc.array(fc.nat(), { maxLength: 4 }),
+      ending: fc.oneof(
+        { weight: 6, arbitrary: fc.constant('succeed' as const) },
+        { weight: 1, arbitrary: fc.constantFrom('fail' as const, 'throw' as const) },
+      ),
+    }),
+    { minLength: 1, maxLength: 30 },
+  )
+  .map((specs) =>
+    specs.map(({ needs, ending }, id): Spec => ({ needs: id === 0 ? [] : needs.map((n) => n % id), ending })),
+  );
+
+describe('the goal graph', () => {
+  test('works on each goal once, whoever needs it, and on those it needs before it ends', async () => {
+    const { graph, runs, ends } = makeGraph([fine(), fine(0), fine(0), fine(1, 2, 1)]);
+    assert.deepEqual(states(await graph.request([goal(3), goal(3)])), ['succeeded', 'succeeded']);
+    assert.deepEqual(runs.toSorted(), [0, 1, 2, 3]);
+    assert.deepEqual(ends, [0, 1, 2, 3]);
+  });
+
+  test('turns a throw into a failure with the code of an internal error', async () => {
+    const { graph } = makeGraph([{ needs: [], ending: 'throw' }]);
+    const [result] = await graph.request([goal(0)]);
+    assert.ok(result?.state === 'failed');
+    assert.equal(result.failure.code, 'ERR_INTERNAL');
+  });
+
+  test('stops at the first failure, and cancels what only the failed request needed', async () => {
+    const { graph } = makeGraph([{ needs: [], ending: 'fail' }, { needs: [], ending: 'hang' }, fine(1), fine(0)]);
+    assert.deepEqual(states(await graph.request([goal(2), goal(3)])), ['cancelled', 'incompleteClosure']);
+    await graph.idle();
+  });
+
+  test('with keep-going, works on what can still be had', async () => {
+    const { graph } = makeGraph([{ needs: [], ending: 'fail' }, fine(), fine(1), fine(0, 1)], true);
+    assert.deepEqual(states(await graph.request([goal(2), goal(3)])), ['succeeded', 'incompleteClosure']);
+  });
+
+  test('an aborted request rejects with its reason after its goals have ended; another that needs one keeps it', async () => {
+    const { graph, ends } = makeGraph([{ needs: [], ending: 'hang' }, fine(0), fine(0)]);
+    const [first, second] = [new AbortController(), new AbortController()];
+    const reason = new Error('stop');
+    const one = graph.request([goal(1)], first.signal);
+    const two = graph.request([goal(2)], second.signal);
+    await turn();
+    first.abort(reason);
+    await assert.rejects(one, reason);
+    assert.deepEqual(ends, [1], 'goal 0 goes on');
+    second.abort(reason);
+    await assert.rejects(two, reason);
+    await graph.idle();
+    assert.deepEqual(ends.toSorted(), [0, 1, 2]);
+  });
+
+  test('a goal that was cancelled is worked on afresh when somebody asks again', async () => {
+    const specs: Spec[] = [{ needs: [], ending: 'hang' }];
+    const { graph, runs } = makeGraph(specs);
+    const controller = new AbortController();
+    const first = graph.request([goal(0)], controller.signal);
+    await turn();
+    controller.abort(new Error('stop'));
+    await turn();
+    specs[0] = fine();
+    assert.deepEqual(states(await graph.request([goal(0)])), ['succeeded']);
+    await assert.rejects(first);
+    assert.deepEqual(runs, [0, 0]);
+  });
+
+  test('a chain of 20,000 goals does not exhaust the stack', async () => {
+    const specs = Array.from({ length: 20_000 }, (_, id) => fine(...(id === 0 ? [] : [id - 1])));
+    const { graph } = makeGraph(specs);
+    assert.deepEqual(states(await graph.request([goal(19_999)])), ['succeeded']);
+  });
+
+  test('every graph ends, each goal as those it needs allow', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyGraph, fc.boolean(), async (specs, keepGoing) => {
+        const { graph, runs } = makeGraph(specs, keepGoing);
+        const ok: boolean[] = [];
+        for (const [id, { needs, ending }] of specs.entries())
+          ok[id] = ending === 'succeed' && needs.every((n) => ok[n]);
+        const results = await graph.request(specs.map((_, id) => goal(id)));
+        for (const [id, { state }] of results.entries()) {
+          if (keepGoing) assert.equal(state === 'succeeded', ok[id], `goal ${id} ${state}`);
+          else assert.ok(state === 'cancelled' || (state === 'succeeded') === ok[id], `goal ${id} ${state}`);
+        }
+        if (!keepGoing && !ok.every(Boolean)) assert.ok(results.some(({ state }) => state === 'failed'));
+        assert.equal(new Set(runs).size, runs.length, 'no goal runs twice');
+        await graph.idle();
+      }),
+    );
+  });
+
+  test('requests aborted at any moment always end, and leave nothing running', async () => {
+    const graphWithHangs = anyGraph.map((specs) =>
+      specs.map((spec, id): Spec => (id % 5 === 3 ? { ...spec, ending: 'hang' } : spec)),
+    );
+    await fc.assert(
+      fc.asyncProperty(graphWithHangs, fc.array(fc.nat(3), { minLength: 1, maxLength: 4 }), async (specs, moments) => {
+        const { graph } = makeGraph(specs, true);
+        const ended = moments.map(async (turns, index) => {
+          const controller = new AbortController();
+          const running = graph.request([goal((index * 7) % specs.length), goal(specs.length - 1)], controller.signal);
+          for (let count = 0; count < turns; count++) await turn();
+          controller.abort(new Error('stop'));
+          await running.catch(() => undefined);
+        });
+        await Promise.all(ended);
+        await graph.idle();
+      }),
+    );
+  });
+});

@@ -1,0 +1,87 @@
+/** Real file trees with a real graph: Debian packages, each one a store object that refers to those it depends on. */
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DEFAULT_STORE_DIR, printStorePath, type StorePath } from '../../src/formats/store-path.ts';
+import { type CorpusObject, corpusPath } from './corpus.ts';
+import { lines, output, run } from './run.ts';
+
+interface DebianPackage {
+  readonly file: string;
+  readonly version: string;
+  readonly dependencies: readonly string[];
+}
+
+/** Downloads and unpacks packages with all that they depend on, below `directory`, with a top that refers to `roots`. */
+export async function makeDebianObjects(directory: string, roots: readonly string[]): Promise<CorpusObject[]> {
+  const packages = await download(join(directory, 'debs'), roots);
+  const objects = new Map<string, CorpusObject>();
+  const visiting = new Set<string>();
+
+  /** References first; an edge back to a package that is being visited closes a cycle and is dropped. */
+  async function visit(name: string): Promise<StorePath | undefined> {
+    const known = objects.get(name);
+    if (known !== undefined) return known.path;
+    const found = packages.get(name);
+    if (found === undefined || visiting.has(name)) return undefined;
+    visiting.add(name);
+    const references = new Set<StorePath>();
+    for (const dependency of found.dependencies) {
+      const reference = await visit(dependency);
+      if (reference !== undefined) references.add(reference);
+    }
+    const path = corpusPath(`${name}-${found.version}`.replaceAll(/[^A-Za-z0-9+._?=-]/g, '-'));
+    const location = join(directory, path);
+    await output('dpkg-deb', ['-x', found.file, location]);
+    objects.set(name, await finished(path, location, references));
+    return path;
+  }
+
+  const top = new Set<StorePath>();
+  for (const name of roots) top.add((await visit(name))!);
+  const path = corpusPath('debian-top');
+  return [...objects.values(), await finished(path, join(directory, path), top)];
+}
+
+/** Writes the references down in the object, as a build would. */
+async function finished(path: StorePath, location: string, references: Iterable<StorePath>): Promise<CorpusObject> {
+  const sorted = [...references].sort();
+  const text = sorted.map((reference) => printStorePath(DEFAULT_STORE_DIR, reference)).join(' ');
+  await mkdir(join(location, 'nix-support'), { recursive: true });
+  await writeFile(join(location, 'nix-support', 'propagated'), text);
+  return { path, location, references: sorted };
+}
+
+const WITHOUT = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map((kind) => `--no-${kind}`);
+
+/** Why packages cannot be downloaded here, if they cannot. */
+export async function whyNoDebian(): Promise<string | undefined> {
+  const { code } = await run('apt-get', ['--print-uris', 'download', 'hello']).catch(() => ({ code: undefined }));
+  return code === 0 ? undefined : 'apt-get knows no packages here';
+}
+
+/** @returns packages by name, one for each that could be had. */
+async function download(directory: string, roots: readonly string[]): Promise<Map<string, DebianPackage>> {
+  await mkdir(directory, { recursive: true });
+  const closure = lines(await output('apt-cache', ['depends', '--recurse', ...WITHOUT, ...roots]));
+  const names = new Set(closure.filter((line) => /^[a-z0-9]/.test(line)));
+  const real = lines(await output('apt-cache', ['--no-all-versions', 'show', ...names]))
+    .filter((line) => line.startsWith('Package: '))
+    .map((line) => line.slice('Package: '.length));
+  await output('apt-get', ['-q', 'download', ...new Set(real)], { cwd: directory });
+  const packages = new Map<string, DebianPackage>();
+  for (const name of (await readdir(directory)).sort()) {
+    const file = join(directory, name);
+    const fields = await output('dpkg-deb', ['-f', file, 'Package', 'Version', 'Depends', 'Pre-Depends']);
+    const field = (wanted: string): string => new RegExp(`^${wanted}: (.*)$`, 'm').exec(fields)?.[1] ?? '';
+    packages.set(field('Package'), { file, version: field('Version'), dependencies: dependenciesOf(field) });
+  }
+  return packages;
+}
+
+/** Of alternatives the first; versions and architectures are of no matter here. */
+function dependenciesOf(field: (name: string) => string): string[] {
+  return `${field('Pre-Depends')},${field('Depends')}`
+    .split(',')
+    .map((dependency) => /^[a-z0-9][a-z0-9+.-]*/.exec(dependency.trim())?.[0])
+    .filter((name) => name !== undefined);
+}

@@ -1,0 +1,23 @@
+/** A worker module whose `hashPath` job does what its path says: the pool's tests run it in place of workers/. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { threadId } from 'node:worker_threads';
+import { FormatError } from '../../src/errors.ts';
+import { type Handler, serve } from '../../src/pool/serve.ts';
+
+const hashPath: Handler<'hashPath'> = serve(async ({ realPath }, { signal, report }) => {
+  switch (realPath) {
+    case 'malformed':
+      throw new FormatError('nar', 3, 'as asked', { hint: 'ask for something else' });
+    case 'bug':
+      throw new TypeError('undefined is not a function');
+    case 'exit':
+      return process.exit(3);
+    case 'hang': {
+      const started = performance.now();
+      while (performance.now() - started < 150) report(() => ({ narBytes: 7 })); // beyond the interval of progress
+      await sleep(2 ** 30, undefined, { signal });
+    }
+  }
+  return { narHash: { algorithm: 'sha256', digest: new Uint8Array(32) }, narSize: threadId };
+});
+export default hashPath;

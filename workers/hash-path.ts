@@ -1,0 +1,17 @@
+/** Hashing of what lies at a file name, as a NAR: the work of verifying a store's contents. */
+import { createHash } from 'node:crypto';
+import { type Handler, serve } from '../src/pool/serve.ts';
+import { dumpNar } from '../src/stores/nar-fs.ts';
+
+const hashPath: Handler<'hashPath'> = serve(async ({ realPath }, { signal, report }) => {
+  const hash = createHash('sha256');
+  let narSize = 0;
+  await dumpNar(realPath, (chunk) => {
+    signal.throwIfAborted();
+    hash.update(chunk);
+    narSize += chunk.length;
+    report(() => ({ narBytes: narSize }));
+  });
+  return { narHash: { algorithm: 'sha256', digest: hash.digest() }, narSize };
+});
+export default hashPath;
