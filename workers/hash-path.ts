@@ -3,14 +3,14 @@ import { createHash } from 'node:crypto';
 import { type Handler, serve } from '../src/pool/serve.ts';
 import { dumpNar } from '../src/stores/nar-fs.ts';
 
-const hashPath: Handler<'hashPath'> = serve(async ({ realPath }, { signal, report }) => {
+const hashPath: Handler<'hashPath'> = serve(async ({ realPath }, { signal, progress }) => {
   const hash = createHash('sha256');
   let narSize = 0;
   await dumpNar(realPath, (chunk) => {
     signal.throwIfAborted();
     hash.update(chunk);
     narSize += chunk.length;
-    report(() => ({ narBytes: narSize }));
+    progress.addNar(chunk.length);
   });
   return { narHash: { algorithm: 'sha256', digest: hash.digest() }, narSize };
 });

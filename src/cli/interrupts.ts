@@ -4,17 +4,23 @@ const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 type SignalName = keyof typeof EXIT_CODES;
 const SIGNALS = Object.keys(EXIT_CODES) as SignalName[];
 
+export interface InterruptHandlers {
+  /** Called before `signal` aborts. */
+  first(): void;
+  /** Called before the process ends. */
+  second(): void;
+}
+
 export class Interrupts implements Disposable {
   readonly #controller = new AbortController();
-  readonly #onFirst: () => void;
-  readonly #handler = (name: SignalName): void => this.#interrupt(name);
+  readonly #handlers: InterruptHandlers;
+  readonly #listener = (name: SignalName): void => this.#interrupt(name);
   /** What the process ends with, once it was interrupted. */
   exitCode: number | undefined;
 
-  /** @param onFirst - called before `signal` aborts. */
-  constructor(onFirst: () => void) {
-    this.#onFirst = onFirst;
-    for (const name of SIGNALS) process.on(name, this.#handler);
+  constructor(handlers: InterruptHandlers) {
+    this.#handlers = handlers;
+    for (const name of SIGNALS) process.on(name, this.#listener);
   }
 
   get signal(): AbortSignal {
@@ -22,13 +28,16 @@ export class Interrupts implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const name of SIGNALS) process.off(name, this.#handler);
+    for (const name of SIGNALS) process.off(name, this.#listener);
   }
 
   #interrupt(name: SignalName): void {
-    if (this.exitCode !== undefined) process.exit(EXIT_CODES[name]);
+    if (this.exitCode !== undefined) {
+      this.#handlers.second();
+      process.exit(EXIT_CODES[name]);
+    }
     this.exitCode = EXIT_CODES[name];
-    this.#onFirst();
+    this.#handlers.first();
     this.#controller.abort();
   }
 }

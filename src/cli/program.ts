@@ -1,13 +1,14 @@
 /** Parses the command line and runs the command that it names, of which only that one's module is loaded. */
-import { Command, CommanderError, Help, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { UsageError } from '../errors.ts';
 import { makeSettings, type Settings } from '../settings.ts';
 import type { Cli, Output, Work } from './command.ts';
 import { COMMANDS } from './command-table.ts';
+import { EXAMPLES, FOOTER, HELP } from './help.ts';
 import { Interrupts } from './interrupts.ts';
 import type { ErrorStream } from './progress/open-reporter.ts';
 import { type Level, LOG_FORMATS, type LogFormat, type Reporter } from './progress/reporter.ts';
-import { addSettingsFlags, flagTerm, rewriteFlags } from './settings-flags.ts';
+import { addSettingsFlags, rewriteFlags } from './settings-flags.ts';
 
 /** What the program sees of its process. */
 export interface Host {
@@ -18,16 +19,6 @@ export interface Host {
   /** The version of this package; asked for only where it is printed. */
   version(): string;
 }
-
-const EXAMPLES = `
-Examples:
-  sluice realise --substituter https://cache.nixos.org /nix/store/…-hello-2.12.1
-  sluice copy --from https://cache.nixos.org --to /tmp/store /nix/store/…-hello-2.12.1
-  sluice path-info -rsS --store https://cache.nixos.org /nix/store/…-hello-2.12.1
-  sluice COMMAND --help
-
-Store URIs: 'local' is the store of this machine; '/some/dir' or 'local?root=/some/dir' one below a directory;
-'https://…' and 'file:///…' are binary caches.`;
 
 /** @returns the exit code. Whatever goes wrong has been printed. */
 export async function runProgram(args: readonly string[], host: Host): Promise<number> {
@@ -71,16 +62,20 @@ class Session implements Cli, Disposable {
       return this.#interrupts?.exitCode ?? this.exitCode;
     } catch (error) {
       if (error instanceof CommanderError) return error.exitCode; // commander has printed it
-      if (this.#interrupts?.exitCode !== undefined) return this.#interrupts.exitCode;
-      await this.#print(error);
-      return 1;
+      const interrupted = this.#interrupts?.exitCode;
+      const isAbort = error instanceof Error && error.name === 'AbortError';
+      if (interrupted === undefined || !isAbort) await this.#print(error);
+      return interrupted ?? 1;
     }
   }
 
   async startWork(): Promise<Work> {
     const reporter = await this.#openReporter();
     const interrupts = this.#resources.use(
-      new Interrupts(() => reporter.say('warn', 'interrupted, cleaning up (again to stop at once)')),
+      new Interrupts({
+        first: () => reporter.say('warn', 'interrupted, cleaning up (again to stop at once)'),
+        second: () => reporter[Symbol.dispose](),
+      }),
     );
     this.#interrupts = interrupts;
     return { reporter, signal: interrupts.signal };
@@ -94,7 +89,7 @@ class Session implements Cli, Disposable {
     const program = new Command('sluice')
       .description('Fetches store paths for Nix-compatible stores, many at once.')
       .exitOverride()
-      .configureHelp({ optionTerm: flagTerm, formatHelp: commandsFirst })
+      .configureHelp(HELP)
       .configureOutput({
         writeOut: (text) => void this.#host.stdout.write(text),
         writeErr: (text) => void this.#host.stderr.write(text),
@@ -141,12 +136,13 @@ class Session implements Cli, Disposable {
     const entry = COMMANDS.find(({ name }) => name === command.name())!;
     const module = await entry.load();
     command
-      .description(`${entry.summary[0]!.toUpperCase()}${entry.summary.slice(1)}.`)
+      .description(entry.summary)
       .optionsGroup('Options:')
+      .helpOption('-h, --help', 'show this help')
       .helpCommand(false)
       .showHelpAfterError(`Try 'sluice ${entry.name} --help' for more information.`);
     module.configure(command, this);
-    command.addHelpText('after', "\nCommon options and settings can be given as well; 'sluice --help' lists them.");
+    command.addHelpText('after', FOOTER);
   }
 
   async #openReporter(): Promise<Reporter> {
@@ -163,17 +159,6 @@ class Session implements Cli, Disposable {
     const [{ describeError }, reporter] = await Promise.all([import('./describe-error.ts'), this.#openReporter()]);
     reporter.say('error', describeError(error, this));
   }
-}
-
-/** Help with the commands before the options, of which there are many. */
-function commandsFirst(command: Command, help: Help): string {
-  const sections = Help.prototype.formatHelp.call(help, command, help).split('\n\n');
-  const isCommands = (section: string): boolean => section.startsWith('Commands:');
-  const options = sections.findIndex(
-    (section) => /options:/i.test(section.split('\n')[0]!) && !section.startsWith('Usage:'),
-  );
-  const others = sections.filter((section) => !isCommands(section)).map((section) => section.trimEnd());
-  return `${others.toSpliced(options, 0, ...sections.filter(isCommands).map((section) => section.trimEnd())).join('\n\n')}\n`;
 }
 
 /** `sluice help ls` is `sluice ls --help`: commander would show a command whose module is not loaded yet. */

@@ -6,7 +6,6 @@ import type { EventEmitter } from 'eventemitter3';
 import type { SluiceError } from '../errors.ts';
 import type { StorePath } from '../formats/store-path.ts';
 import type { JobName, Progress, Reply, Request } from '../pool/messages.ts';
-import type { Settings } from '../settings.ts';
 import type { StagedPath } from '../stores/local-store.ts';
 import type { Store } from '../stores/store.ts';
 import type { SchedulerEvents } from './events.ts';
@@ -42,14 +41,13 @@ export type WaitResult =
   | { readonly ok: true }
   | { readonly ok: false; readonly path: StorePath; readonly result: FailedResult };
 
-export interface JobOptions<N extends JobName> {
+export interface JobOptions {
   readonly signal: AbortSignal;
-  readonly onProgress?: (progress: Progress<N>) => void;
+  readonly onProgress?: (progress: Progress) => void;
 }
 
 /** What any goal may ask of the one who runs it. */
 export interface GoalContext {
-  readonly settings: Settings;
   /** For telling only. */
   readonly events: Pick<EventEmitter<SchedulerEvents>, 'emit'>;
   /** Aborts when nobody needs the goal any more. */
@@ -67,7 +65,7 @@ export interface GoalContext {
   slot(kind: SlotKind, signal: AbortSignal): Promise<Disposable>;
 
   /** Runs a job in a worker thread. */
-  runJob<N extends JobName>(name: N, request: Request<N>, options: JobOptions<N>): Promise<Reply<N>>;
+  runJob<N extends JobName>(name: N, request: Request<N>, options: JobOptions): Promise<Reply<N>>;
 }
 
 /** What a goal may ask beside, that makes paths valid in the local store. */

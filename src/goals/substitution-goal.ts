@@ -14,19 +14,16 @@ import type { Progress } from '../pool/messages.ts';
 import type { Store } from '../stores/store.ts';
 import type { TransferView } from './events.ts';
 import type { FailedResult, Goal, GoalResult, LocalGoalContext, WaitResult } from './goal.ts';
-import type { Trust } from './trust.ts';
 
 export class SubstitutionGoal implements Goal {
   readonly key: string;
   readonly path: StorePath;
   readonly #storeDir: StoreDir;
-  readonly #trust: Trust;
 
-  constructor(path: StorePath, storeDir: StoreDir, trust: Trust) {
+  constructor(path: StorePath, storeDir: StoreDir) {
     this.key = `substitution:${path}`;
     this.path = path;
     this.#storeDir = storeDir;
-    this.#trust = trust;
   }
 
   async run(context: LocalGoalContext): Promise<GoalResult> {
@@ -36,7 +33,6 @@ export class SubstitutionGoal implements Goal {
       try {
         const info = await substituter.queryPathInfo(this.path, { signal: context.signal });
         if (info === undefined) continue;
-        await this.#trust.check(info, substituter.uri);
         return await this.#substitute(substituter, info, context);
       } catch (thrown) {
         context.signal.throwIfAborted();
@@ -87,8 +83,8 @@ export class SubstitutionGoal implements Goal {
       using _slot = await context.slot('substitution', signal);
       const destination = await context.stagingLocation(this.path);
       context.events.emit('transferStarted', view);
-      const request = { from: substituter.uri, info, destination, settings: context.settings };
-      const onProgress = (progress: Progress<'substitute'>): void => {
+      const request = { from: substituter.uri, info, destination };
+      const onProgress = (progress: Progress): void => {
         context.events.emit('transferProgress', { ...view, ...progress });
       };
       const reply = await context.runJob('substitute', request, { signal, onProgress });

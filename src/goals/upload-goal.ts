@@ -51,12 +51,12 @@ export class UploadGoal implements Goal {
       narSize: info.narSize,
       downloadSize: isNarInfo(info) ? info.fileSize : info.narSize,
     };
-    const { signal, settings } = context;
+    const { signal } = context;
     context.events.emit('transferExpected', view);
     using _slot = await context.slot('substitution', signal);
     context.events.emit('transferStarted', view);
-    const request = { from: this.#from.uri, info, to: this.#to.uri, settings };
-    const onProgress = (progress: Progress<'upload'>): void => {
+    const request = { from: this.#from.uri, info, to: this.#to.uri };
+    const onProgress = (progress: Progress): void => {
       context.events.emit('transferProgress', { ...view, ...progress });
     };
     const { narInfo, downloadedBytes, timings } = await context.runJob('upload', request, { signal, onProgress });

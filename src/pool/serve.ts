@@ -1,38 +1,35 @@
 /** A worker thread's side of the pool: turns a job's implementation into the function that Piscina calls. */
+import { workerData } from 'node:worker_threads';
 import { encodeError } from '../errors.ts';
-import type { CancelMessage, JobName, Outcome, Progress, ProgressMessage, Reply, Request, Task } from './messages.ts';
+import type { Settings } from '../settings.ts';
+import { JobState } from './job-state.ts';
+import type { JobName, Outcome, Reply, Request, Task } from './messages.ts';
 
-/** Progress is told this often at most, in milliseconds: a message a chunk would cost more than the chunk. */
-const PROGRESS_INTERVAL = 100;
-
-export interface JobContext<N extends JobName> {
+export interface JobContext {
+  /** The settings of the pool that runs the job. */
+  readonly settings: Settings;
   /** Aborts when the main thread cancels the job. */
   readonly signal: AbortSignal;
-  /** Tells progress, unless some was told just now: cheap enough to call for every chunk. */
-  report(progress: () => Progress<N>): void;
+  /** Where progress is told: cheap enough for every chunk. */
+  readonly progress: Pick<JobState, 'addDownloaded' | 'addNar'>;
 }
 
 /** The default export of a module of workers/. */
 export type Handler<N extends JobName> = (task: Task<N>) => Promise<Outcome<N>>;
 
-/** Errors become data, a cancel message becomes a signal, and the port is closed whatever the job did. */
+/** Errors become data, and cancellation becomes a signal. */
 export function serve<N extends JobName>(
-  run: (request: Request<N>, context: JobContext<N>) => Promise<Reply<N>>,
+  run: (request: Request<N>, context: JobContext) => Promise<Reply<N>>,
 ): Handler<N> {
-  return async ({ request, port }) => {
-    using closing = new DisposableStack();
-    closing.defer(() => port.close());
+  return async ({ request, state }) => {
+    const progress = new JobState(state);
+    using ending = new DisposableStack();
+    ending.defer(() => progress.end());
     const controller = new AbortController();
-    port.on('message', ({ reason }: CancelMessage) => controller.abort(new DOMException(reason, 'AbortError')));
-    let told = performance.now();
-    const report = (progress: () => Progress<N>): void => {
-      const now = performance.now();
-      if (now - told < PROGRESS_INTERVAL) return;
-      told = now;
-      port.postMessage({ type: 'progress', progress: progress() } satisfies ProgressMessage<N>);
-    };
+    progress.onCancelled(() => controller.abort());
     try {
-      return { ok: true, reply: await run(request, { signal: controller.signal, report }) };
+      const context = { settings: workerData as Settings, signal: controller.signal, progress };
+      return { ok: true, reply: await run(request, context) };
     } catch (error) {
       return { ok: false, error: encodeError(error) };
     }

@@ -31,14 +31,13 @@ export async function copyClosure(options: CopyClosureOptions): Promise<RealiseR
   const { from, to, paths, settings, events, signal } = options;
   const goal = (path: StorePath): UploadGoal => new UploadGoal(path, from, to);
   // Compression keeps a core busy all the time: a second job a thread is there to read while the first one compresses.
-  await using pool = new WorkerPool({ threads: settings.workerThreads, concurrency: 0 });
+  await using pool = new WorkerPool({ settings });
   const slots = new Slots(2 * pool.threads);
   const graph: GoalGraph<UploadGoal> = new GoalGraph({
     keepGoing: settings.keepGoing,
     run: (node) => {
       events.emit('goalStarted', { path: node.goal.path });
       return node.goal.run({
-        settings,
         events,
         signal: node.signal,
         waitFor: (references) => graph.waitFor(node, references.map(goal)),

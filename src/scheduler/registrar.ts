@@ -6,6 +6,9 @@ import { StoreError } from '../errors.ts';
 import type { StorePath } from '../formats/store-path.ts';
 import type { LocalStore, StagedPath } from '../stores/local-store.ts';
 
+/** How often staged paths are searched for circles, in milliseconds: seldom, since only a broken substituter has any. */
+const CYCLE_INTERVAL = 1_000;
+
 interface Entry {
   readonly staged: StagedPath;
   readonly resolve: () => void;
@@ -29,6 +32,7 @@ export class Registrar {
   /** Who waits for a path. */
   readonly #waitingFor = new Map<StorePath, Entry[]>();
   #ready: Entry[] = [];
+  #cycleWatch: NodeJS.Timeout | undefined;
   #registering = false;
 
   constructor({ store, onRegistered }: RegistrarOptions) {
@@ -60,14 +64,21 @@ export class Registrar {
     }
     this.#waiting.add(entry);
     if (entry.missing === 0) this.#makeReady(entry);
+    this.#watchForCycles();
     return promise;
   }
 
-  /**
-   * Rejects paths that wait for each other in a circle. Called when nothing else is under way, so that whoever still
-   * waits for a path that is itself waiting will never get it.
-   */
-  rejectCycles(): void {
+  /** Paths that refer to each other in a circle would wait for ever. */
+  #watchForCycles(): void {
+    if (this.#waiting.size === 0 || this.#cycleWatch !== undefined) return;
+    this.#cycleWatch = setTimeout(() => {
+      this.#cycleWatch = undefined;
+      this.#rejectCycles();
+      this.#watchForCycles();
+    }, CYCLE_INTERVAL);
+  }
+
+  #rejectCycles(): void {
     const waiting = new Map([...this.#waiting].map((entry) => [entry.staged.info.path, entry]));
     const blocked = ({ staged: { info } }: Entry): StorePath | undefined =>
       info.references.find((reference) => reference !== info.path && waiting.has(reference));
@@ -102,7 +113,7 @@ export class Registrar {
     if (entry.state === 'taken' || entry.state === 'withdrawn') return;
     if (entry.state === 'ready') this.#ready = this.#ready.filter((each) => each !== entry);
     entry.state = 'withdrawn';
-    this.#waiting.delete(entry);
+    this.#stopWaiting(entry);
     this.#settled.delete(entry.staged.info.path);
     entry.reject(reason);
   }
@@ -130,12 +141,19 @@ export class Registrar {
 
   #enqueue(entry: Entry): void {
     entry.state = 'ready';
-    this.#waiting.delete(entry);
+    this.#stopWaiting(entry);
     this.#ready.push(entry);
     if (this.#registering) return;
     this.#registering = true;
     // After this turn of the loop: whatever else it makes ready comes into the same batch.
     setImmediate(() => void this.#registerReady());
+  }
+
+  #stopWaiting(entry: Entry): void {
+    this.#waiting.delete(entry);
+    if (this.#waiting.size > 0) return;
+    clearTimeout(this.#cycleWatch);
+    this.#cycleWatch = undefined;
   }
 
   async #registerReady(): Promise<void> {

@@ -5,11 +5,10 @@
  * Source: Nix 2.35 libstore/build/worker.cc, entry-points.cc.
  */
 import { EventEmitter } from 'eventemitter3';
-import type { StorePath } from '../formats/store-path.ts';
+import { parseBaseName, parseStorePath, type StorePath } from '../formats/store-path.ts';
 import type { SchedulerEvents } from '../goals/events.ts';
 import type { GoalResult, LocalGoalContext, SlotKind } from '../goals/goal.ts';
 import { SubstitutionGoal } from '../goals/substitution-goal.ts';
-import { Trust } from '../goals/trust.ts';
 import { WorkerPool } from '../pool/worker-pool.ts';
 import { makeSettings, type Settings } from '../settings.ts';
 import type { LocalStore } from '../stores/local-store.ts';
@@ -17,6 +16,7 @@ import { openLocalStoreAt, openStore } from '../stores/open-store.ts';
 import { removeTree } from '../stores/remove-tree.ts';
 import type { Staging } from '../stores/staging.ts';
 import type { Store } from '../stores/store.ts';
+import { Trust } from '../stores/trust.ts';
 import { GoalGraph, type GoalNode } from './goal-graph.ts';
 import { Registrar } from './registrar.ts';
 import { Slots } from './slots.ts';
@@ -43,7 +43,6 @@ export class Scheduler implements AsyncDisposable {
   readonly substituters: readonly Store[];
   readonly settings: Settings;
   readonly #resources: AsyncDisposableStack;
-  readonly #trust: Trust;
   readonly #slots: Readonly<Record<SlotKind, Slots>>;
   readonly #graph: GoalGraph<SubstitutionGoal>;
   readonly #registrar: Registrar;
@@ -62,7 +61,7 @@ export class Scheduler implements AsyncDisposable {
     this.substituters = substituters;
     this.settings = settings;
     this.#resources = resources;
-    this.#trust = new Trust(store.storeDir, settings);
+    Trust.of(settings); // a malformed key is an error now, not in every transfer
     this.#slots = makeSlots(settings);
     this.#graph = new GoalGraph({
       keepGoing: settings.keepGoing,
@@ -95,17 +94,17 @@ export class Scheduler implements AsyncDisposable {
   /**
    * Makes paths valid, with all that they refer to.
    *
+   * @param paths - whole (`/nix/store/HASH-NAME`), or parsed already.
    * @returns how each ended, in order. Failures are results, not throws.
-   * @throws the reason of `signal`, once everything has stopped and nothing half done is left.
+   * @throws {FormatError} on what is no store path; the reason of `signal`, once everything has stopped and nothing half done is left.
    */
-  async realise(paths: readonly StorePath[], { signal }: RealiseOptions = {}): Promise<RealiseResult[]> {
+  async realise(paths: readonly (StorePath | string)[], { signal }: RealiseOptions = {}): Promise<RealiseResult[]> {
+    const parsed = paths.map((path) => this.#parse(path));
     this.#requests++;
     try {
-      const results = await this.#graph.request(
-        paths.map((path) => this.#substitution(path)),
-        signal,
-      );
-      return results.map((result, index) => ({ ...result, path: paths[index]! }));
+      const goals = parsed.map((path) => this.#substitution(path));
+      const results = await this.#graph.request(goals, signal);
+      return results.map((result, index) => ({ ...result, path: parsed[index]! }));
     } finally {
       this.#requests--;
       if (this.#requests === 0) this.#registrar.clear();
@@ -118,8 +117,12 @@ export class Scheduler implements AsyncDisposable {
     await this.#resources.disposeAsync();
   }
 
+  #parse(path: string): StorePath {
+    return path.startsWith('/') ? parseStorePath(this.store.storeDir, path) : parseBaseName(path);
+  }
+
   #substitution(path: StorePath): SubstitutionGoal {
-    return new SubstitutionGoal(path, this.store.storeDir, this.#trust);
+    return new SubstitutionGoal(path, this.store.storeDir);
   }
 
   #run(node: GoalNode<SubstitutionGoal>): Promise<GoalResult> {
@@ -135,7 +138,6 @@ export class Scheduler implements AsyncDisposable {
 
   #context(node: GoalNode<SubstitutionGoal>): LocalGoalContext {
     return {
-      settings: this.settings,
       substituters: this.substituters,
       events: this.events,
       get signal() {
@@ -147,7 +149,7 @@ export class Scheduler implements AsyncDisposable {
           node,
           paths.map((path) => this.#substitution(path)),
         ),
-      slot: (kind, signal) => this.#slot(kind, signal),
+      slot: (kind, signal) => this.#slots[kind].acquire(signal),
       runJob: (name, request, options) => this.#workers().run(name, request, options),
       stagingLocation: (path) => this.#stagingLocation(path),
       discard: removeTree,
@@ -155,22 +157,10 @@ export class Scheduler implements AsyncDisposable {
     };
   }
 
-  async #slot(kind: SlotKind, signal: AbortSignal): Promise<Disposable> {
-    const slots = this.#slots[kind];
-    const lease = new DisposableStack();
-    lease.use(await slots.acquire(signal));
-    // Paths that refer to each other in a circle wait for ever; the last transfer that ends is the time to look.
-    lease.defer(() => setImmediate(() => slots.taken === 0 && this.#registrar.rejectCycles()));
-    return lease;
-  }
-
   /** Started with the first job: where everything is valid already there is no thread. */
   #workers(): WorkerPool {
     this.#pool ??= this.#resources.use(
-      new WorkerPool({
-        threads: this.settings.workerThreads,
-        concurrency: this.#slots.substitution.limit,
-      }),
+      new WorkerPool({ settings: this.settings, concurrency: this.#slots.substitution.limit }),
     );
     return this.#pool;
   }

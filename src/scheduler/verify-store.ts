@@ -40,7 +40,7 @@ export interface VerifyResult {
 export async function verifyStore(options: VerifyOptions): Promise<VerifyResult> {
   const { store, contents, settings, signal } = options;
   const paths = options.paths ?? (await store.queryAllValidPaths());
-  await using pool = new WorkerPool({ threads: settings.workerThreads, concurrency: 0 });
+  await using pool = new WorkerPool({ settings });
   const slots = new Slots(2 * pool.threads);
   const problems: VerifyProblem[] = [];
   let done = 0;

@@ -58,6 +58,9 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   #head: HttpHead | undefined;
   #codec: Codec | undefined;
   #discarded = 0;
+  /** The step that is being taken, where it takes a promise. */
+  #pending: Promise<void> | undefined;
+  #ended = false;
   /** Set when the outcome is decided; what comes after that has no effect. */
   #closed: { readonly reason: Error } | undefined;
 
@@ -95,43 +98,51 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+  onResponseData(_: Dispatcher.DispatchController, chunk: Uint8Array): void {
     if (this.#closed !== undefined) return;
     if (this.#codec === undefined) {
       this.#discard(chunk.length);
       return;
     }
     this.#request.onDownload?.(chunk.length);
-    try {
-      const taken = this.#codec.push(chunk);
-      if (!(taken instanceof Promise)) return;
-      controller.pause();
-      taken.then(
-        () => controller.resume(),
-        (error) => this.fail(error),
-      );
-    } catch (error) {
-      this.fail(error);
-    }
+    this.#next(() => this.#codec?.push(chunk));
   }
 
   onResponseEnd(): void {
-    if (this.#closed !== undefined) return;
-    try {
-      const finished = this.#codec?.finish();
-      if (finished instanceof Promise) {
-        finished.then(
-          () => this.#succeed(),
-          (error) => this.fail(error),
-        );
-      } else this.#succeed();
-    } catch (error) {
-      this.fail(error);
-    }
+    this.#ended = true;
+    this.#next(() => this.#codec?.finish());
+    this.#next(() => this.#succeed());
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     this.fail(describeFailure(error, this.#request.url));
+  }
+
+  /**
+   * Takes a step when the one before it has been taken. The peer is held back meanwhile, but the end of an HTTP/2
+   * response comes all the same.
+   */
+  #next(step: () => void | Promise<void>): void {
+    const take = (): void | Promise<void> => {
+      if (this.#closed === undefined) return step();
+    };
+    try {
+      const taken = this.#pending === undefined ? take() : this.#pending.then(take);
+      if (taken instanceof Promise) this.#await(taken);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #await(taken: Promise<void>): void {
+    this.#pending = taken;
+    if (!this.#ended) this.#controller?.pause();
+    const resume = (): void => {
+      if (this.#pending !== taken) return;
+      this.#pending = undefined;
+      if (!this.#ended) this.#controller?.resume();
+    };
+    taken.then(resume, (error) => this.fail(error));
   }
 
   #discard(length: number): void {

@@ -68,7 +68,8 @@ export async function makeDirectories({ realStoreDir, stateDir }: LocalStoreLayo
   await mkdir(join(stateDir, 'temproots'), { recursive: true });
   const profiles = join(stateDir, 'profiles');
   const roots = join(stateDir, 'gcroots');
-  const newRoots = (await mkdir(join(roots, 'auto'), { recursive: true }))?.startsWith(roots) ?? false;
+  const newRoots = (await mkdir(roots, { recursive: true })) !== undefined;
+  await mkdir(join(roots, 'auto'), { recursive: true });
   for (const dir of [join(profiles, 'per-user'), join(roots, 'per-user')]) {
     await mkdir(dir, { recursive: true });
     if (((await stat(dir)).mode & 0o777) !== 0o755) await chmod(dir, 0o755);

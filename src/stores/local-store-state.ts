@@ -80,7 +80,7 @@ async function openDatabase({ stateDir, storeDir }: LocalStoreLayout, options: S
   const open = await loadSqlite();
   return await whenFree(() => {
     using opened = new DisposableStack();
-    const connection = opened.adopt(open(join(stateDir, 'db/db.sqlite'), options), (each) => each.close());
+    const connection = opened.adopt(open(join(stateDir, 'db/db.sqlite'), options), (each) => void each.close());
     if (options.create) createSchema(connection);
     const database = new StoreDatabase(connection, storeDir);
     opened.move();

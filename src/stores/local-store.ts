@@ -139,6 +139,7 @@ export class LocalStore implements Store {
   async addToStore(info: PathInfo, nar: NarSource, { signal }: QueryOptions = {}): Promise<void> {
     signal?.throwIfAborted();
     if (await this.isValidPath(info.path, { signal })) return;
+    await this.#checkReferences(info, { signal }); // before the work; registration looks again
     await using staging = await this.openStaging();
     const location = join(staging.dir, info.path);
     using restorer = new NarRestorer(location);
@@ -187,6 +188,14 @@ export class LocalStore implements Store {
     const { storeDir, realStoreDir } = this;
     const { fsyncStorePaths } = this.#settings;
     return await registerStaged({ ...writable, database, storeDir, realStoreDir, fsyncStorePaths }, batch, options);
+  }
+
+  async #checkReferences({ path, references }: PathInfo, options: QueryOptions): Promise<void> {
+    const valid = await this.queryValidPaths(references, options);
+    const missing = references.find((reference) => reference !== path && !valid.has(reference));
+    if (missing === undefined) return;
+    const hint = `add it first: '${printStorePath(this.storeDir, path)}' refers to it`;
+    throw new InvalidPathError(printStorePath(this.storeDir, missing), this.uri, { hint });
   }
 
   #open(): Promise<LocalStoreState> {

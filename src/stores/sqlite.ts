@@ -5,7 +5,7 @@
  * the whole action is tried again later. In WAL mode only writers meet each other; a reader finds the database busy
  * no more than while another process recovers or closes it.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import type Sqlite from 'better-sqlite3';
 import { SluiceError, StoreError } from '../errors.ts';
 import { backOff } from './back-off.ts';
@@ -32,9 +32,9 @@ export async function loadSqlite(): Promise<(file: string, options: SqliteOption
   const { default: Database } = await import('better-sqlite3');
   return (file, { create, readOnly, fsyncMetadata }) => {
     using opened = new DisposableStack();
-    const name = readOnly && !hasLog(file) ? immutableUri(file) : file;
+    const copy = readOnly && !hasLog(file) ? readWithoutLog(file) : undefined;
     const options = { timeout: 0, readonly: readOnly, fileMustExist: !create };
-    const connection = opened.adopt(new Database(name, options), (database) => database.close());
+    const connection = opened.adopt(new Database(copy ?? file, options), (database) => void database.close());
     connection.pragma('foreign_keys = on');
     if (!readOnly) {
       connection.pragma(`synchronous = ${fsyncMetadata ? 'normal' : 'off'}`);
@@ -51,9 +51,16 @@ function hasLog(file: string): boolean {
   return existsSync(`${file}-shm`) && (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
-/** A connection that neither makes a log nor takes a lock, so that the directory may be read-only. */
-function immutableUri(file: string): string {
-  return `file:${encodeURIComponent(file).replaceAll('%2F', '/')}?immutable=1`;
+/**
+ * The bytes of a database that nobody has open, to be read from memory: a connection to the file itself would make a
+ * log beside it, which a reader must not, and often may not.
+ */
+function readWithoutLog(file: string): Buffer | undefined {
+  const bytes = readFileSync(file);
+  if (hasLog(file)) return undefined; // somebody opened it meanwhile: so do we
+  // The marks of WAL mode, which memory does not have: "File format version numbers" of the SQLite file format.
+  if (bytes.length > 20) bytes.fill(1, 18, 20);
+  return bytes;
 }
 
 /**

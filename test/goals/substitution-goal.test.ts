@@ -12,8 +12,6 @@ import type { PathInfo } from '../../src/formats/path-info.ts';
 import { DEFAULT_STORE_DIR, parseBaseName, type StorePath } from '../../src/formats/store-path.ts';
 import type { FailedResult, GoalResult, LocalGoalContext, WaitResult } from '../../src/goals/goal.ts';
 import { SubstitutionGoal } from '../../src/goals/substitution-goal.ts';
-import { Trust } from '../../src/goals/trust.ts';
-import { makeSettings } from '../../src/settings.ts';
 import type { Store } from '../../src/stores/store.ts';
 
 const path = (name: string): StorePath => parseBaseName(`${'0'.repeat(32)}-${name}`);
@@ -41,7 +39,6 @@ function substituter(uri: string, query: () => PathInfo | undefined): Store {
 interface FakeOptions {
   readonly substituters?: readonly Store[];
   readonly valid?: boolean;
-  readonly requireSigs?: boolean;
   readonly references?: Promise<WaitResult>;
   /** What a transfer from each URI comes to; by default it succeeds. */
   readonly transfer?: (from: string, signal: AbortSignal) => Promise<void>;
@@ -51,9 +48,7 @@ interface FakeOptions {
 /** Runs the goal in a context that answers by hand, and says what it did, in order. */
 async function run(options: FakeOptions, signal = new AbortController().signal): Promise<[GoalResult, string[]]> {
   const did: string[] = [];
-  const settings = makeSettings({ requireSigs: options.requireSigs ?? false });
   const context: LocalGoalContext = {
-    settings,
     signal,
     substituters: options.substituters ?? [],
     events: {
@@ -88,7 +83,7 @@ async function run(options: FakeOptions, signal = new AbortController().signal):
       await options.register?.(registering);
     },
   };
-  const goal = new SubstitutionGoal(app, DEFAULT_STORE_DIR, new Trust(DEFAULT_STORE_DIR, settings));
+  const goal = new SubstitutionGoal(app, DEFAULT_STORE_DIR);
   return [await goal.run(context), did];
 }
 
@@ -141,13 +136,6 @@ describe('a substitution goal', () => {
     assert.equal(result.state, 'succeeded');
     assert.ok(did.includes('a failed with ERR_HASH_MISMATCH, next b'));
     assert.equal(did.filter((step) => step === 'give slot back').length, 2);
-  });
-
-  test('transfers nothing that no trusted key has signed', async () => {
-    const [result, did] = await run({ substituters: [has('a')], requireSigs: true });
-    assert.ok(result.state === 'failed');
-    assert.equal(result.failure.code, 'ERR_UNTRUSTED');
-    assert.deepEqual(did, ['a failed with ERR_UNTRUSTED, next undefined']);
   });
 
   test('says that no substituter has the path, and which were asked', async () => {

@@ -6,9 +6,11 @@ import { describe, test } from 'node:test';
 import { SluiceError } from '../../src/errors.ts';
 import { printHash } from '../../src/formats/hash.ts';
 import { WorkerPool } from '../../src/pool/worker-pool.ts';
+import { makeSettings } from '../../src/settings.ts';
 
 const entry = (): URL => new URL('../support/job-entry.ts', import.meta.url);
-const openPool = (threads = 1): WorkerPool => new WorkerPool({ threads, concurrency: 8, entry });
+const openPool = (threads = 1): WorkerPool =>
+  new WorkerPool({ settings: makeSettings({ workerThreads: threads }), concurrency: 8, entry });
 
 describe('the worker pool', () => {
   test('answers with what the job replied', async () => {
@@ -88,7 +90,7 @@ describe('the worker pool', () => {
   test('finds the module of a job in workers/', async () => {
     await using tmp = await mkdtempDisposable(join(tmpdir(), 'sluice-test-'));
     await writeFile(join(tmp.path, 'hello'), 'hello\n');
-    await using pool = new WorkerPool({ threads: 1, concurrency: 1 });
+    await using pool = new WorkerPool({ settings: makeSettings() });
     const { narHash, narSize } = await pool.run('hashPath', { realPath: join(tmp.path, 'hello') });
     // From `nix hash path` (Nix 2.8) of the same file, and the length of its NAR.
     assert.equal(

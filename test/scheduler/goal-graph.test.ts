@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { NoSubstitutersError } from '../../src/errors.ts';
@@ -35,7 +36,7 @@ function makeGraph(
     if (ending === 'fail') return { state: 'failed', failure };
     if (ending === 'throw') throw new Error('as asked');
     if (ending === 'hang') {
-      await new Promise<void>((resolve) => node.signal.addEventListener('abort', () => resolve()));
+      if (!node.signal.aborted) await once(node.signal, 'abort');
       await turn(); // cleaning up takes its time
       await turn();
     }

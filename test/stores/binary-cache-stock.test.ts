@@ -8,7 +8,7 @@ import { makeSecretKey, printPublicKey, printSecretKey, publicKeyOf } from '../.
 import { DEFAULT_STORE_DIR, parseStorePath, printStorePath } from '../../src/formats/store-path.ts';
 import { makeSettings } from '../../src/settings.ts';
 import { openStore } from '../../src/stores/open-store.ts';
-import { nix, nixMissing, nixStore } from '../support/nix.ts';
+import { Nix, nixMissing } from '../support/nix.ts';
 import { bytes } from '../support/seeded.ts';
 import { add, makeBuiltObject, readNar } from '../support/store-objects.ts';
 import { directory, file } from '../support/trees.ts';
@@ -22,6 +22,7 @@ describe('stock Nix', { skip: nixMissing }, () => {
   for (const params of ['none', 'zstd', 'gzip', 'xz', 'br&compression-level=3']) {
     test(`takes signed paths from a cache written here, ${params}`, async () => {
       await using tmp = await mkdtempDisposable(join(tmpdir(), 'sluice-test-'));
+      const nix = await Nix.open(join(tmp.path, 'home'));
       const key = await makeSecretKey('stock-1', new Uint8Array(32).fill(9));
       await writeFile(join(tmp.path, 'key'), printSecretKey(key));
       const uri = `file://${tmp.path}/cache`;
@@ -30,10 +31,10 @@ describe('stock Nix', { skip: nixMissing }, () => {
 
       const root = `local?root=${tmp.path}/root`;
       const trusted = ['--option', 'trusted-public-keys', printPublicKey(publicKeyOf(key))];
-      await nix('copy', '--from', uri, '--to', root, ...trusted, PATHS[1]!);
-      await nixStore('--store', root, '--verify-path', ...PATHS);
+      await nix.output('nix', 'copy', '--from', uri, '--to', root, ...trusted, PATHS[1]!);
+      await nix.output('nix-store', '--store', root, '--verify-path', ...PATHS);
       assert.equal(
-        await nixStore('--store', root, '--query', '--references', PATHS[1]!),
+        await nix.output('nix-store', '--store', root, '--query', '--references', PATHS[1]!),
         `${PATHS.toSorted().join('\n')}\n`,
       );
     });
@@ -41,13 +42,14 @@ describe('stock Nix', { skip: nixMissing }, () => {
 
   test('writes caches that are read here, in every compression', async () => {
     await using tmp = await mkdtempDisposable(join(tmpdir(), 'sluice-test-'));
+    const nix = await Nix.open(join(tmp.path, 'home'));
     const root = `local?root=${tmp.path}/root`;
     await writeFile(join(tmp.path, 'file'), CONTENTS);
-    const path = (await nix('store', 'add-file', '--store', root, join(tmp.path, 'file'))).trim();
-    const expected = await nix('store', 'dump-path', '--store', root, path);
+    const path = (await nix.output('nix', 'store', 'add-file', '--store', root, join(tmp.path, 'file'))).trim();
+    const expected = await nix.output('nix', 'store', 'dump-path', '--store', root, path);
     for (const compression of ['none', 'zstd', 'gzip', 'xz', 'bzip2', 'br']) {
       const uri = `file://${tmp.path}/${compression}`;
-      await nix('copy', '--from', root, '--to', `${uri}?compression=${compression}`, path);
+      await nix.output('nix', 'copy', '--from', root, '--to', `${uri}?compression=${compression}`, path);
       await using store = await openStore(uri, makeSettings());
       const nar = await readNar(store, parseStorePath(DEFAULT_STORE_DIR, path));
       assert.equal(nar.toString(), expected, compression);

@@ -25,6 +25,8 @@ export interface CorpusObject {
 }
 
 export interface Corpus {
+  /** Holds the caches. */
+  readonly directory: string;
   /** The chroot store that the caches were copied from. */
   readonly root: string;
   /** The path whose closure it is, with the store dir. */
@@ -33,8 +35,8 @@ export interface Corpus {
   readonly paths: readonly string[];
   readonly publicKey: string;
   readonly secretKeyFile: string;
-  /** The directory of the cache with this compression. */
-  cache(compression: string): string;
+  /** The cache with this compression, as a file name below `directory`. */
+  cacheName(compression: string): string;
 }
 
 /** A store path for a name: the same in every run. */
@@ -61,17 +63,17 @@ export async function makeCorpus(
   await importObjects(nix, root, objects);
   await nix.output('nix-store', '--generate-binary-cache-key', 'corpus-1', secretKeyFile, publicKeyFile);
   const top = shown(objects.at(-1)!.path);
-  const cache = (compression: string): string => join(directory, `cache-${compression.replace(/&.*/, '')}`);
   const copies = compressions.map((compression) => {
     const params = `compression=${compression}&parallel-compression=true&secret-key=${secretKeyFile}`;
-    const to = `file://${cache(compression)}?${params}`;
+    const to = `file://${join(directory, cacheName(compression))}?${params}`;
     return nix.output('nix', 'copy', '--no-check-sigs', '--from', root, '--to', to, top);
   });
   await Promise.all(copies);
   const publicKey = (await readFile(publicKeyFile, 'utf8')).trim();
-  return { root, top, paths: await nix.closure(root, top), publicKey, secretKeyFile, cache };
+  return { directory, root, top, paths: await nix.closure(root, top), publicKey, secretKeyFile, cacheName };
 }
 
+const cacheName = (compression: string): string => `cache-${compression.replace(/&.*/, '')}`;
 const shown = (path: StorePath): string => printStorePath(DEFAULT_STORE_DIR, path);
 
 /** Source: Nix 2.35 libstore/export-import.cc, the format of `nix-store --export`. */

@@ -1,7 +1,10 @@
 /** The stock Nix client, away from the machine's own store and configuration. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lines, output, type RunResult, run } from './run.ts';
+import { lines, needs, output, type RunResult, run } from './run.ts';
+
+/** Why tests that need stock Nix do not run, if so: `test(name, { skip: nixMissing }, …)`. */
+export const nixMissing: string | false = needs('nix', 'nix-store').skip;
 
 /** What `nix path-info --json` says, as Nix 2.8 prints it. */
 export interface NixPathInfo {

@@ -1,7 +1,7 @@
 /** What a progress display shows at one moment, as lines that fit the terminal. */
 import { pathName } from '../../formats/store-path.ts';
 import type { RunningTransfer, Tally } from './tally.ts';
-import { countPaths, formatBytes, formatBytesOf, formatDuration, formatRate } from './units.ts';
+import { countPaths, formatBytes, formatBytesOf, formatRate, formatSeconds } from './units.ts';
 
 export interface FrameOptions {
   readonly columns: number;
@@ -43,7 +43,7 @@ function transferLines(transfers: readonly RunningTransfer[], { columns, now }: 
   });
   const nameWidth = Math.min(widths[0]!, columns - 3 - cells.reduce((sum, cell) => sum + widths[cell]! + 2, 0));
   return rows.map((row) => {
-    const name = fit(row[0]!, nameWidth).padEnd(nameWidth);
+    const name = truncate(row[0]!, nameWidth).padEnd(nameWidth);
     return `  ${[name, ...cells.map((cell) => row[cell]!.padStart(widths[cell]!))].join('  ')}`;
   });
 }
@@ -56,29 +56,34 @@ function gauge(done: number, total: number): string {
 }
 
 /** The most important first; parts at the end are left out where the terminal is narrow. */
-function summaryLine(tally: Tally, { columns, narRate }: FrameOptions): string {
-  const { totals, undecided } = tally;
+function summaryLine(tally: Tally, options: FrameOptions): string {
+  const { totals, undecided, unpacked } = tally;
   if (totals.paths === 0) return undecided === 0 ? 'starting' : `looking up ${countPaths(undecided)}`;
   const narBytes = Math.min(tally.narBytes, totals.narBytes);
   const parts = [
-    `${tally.registered}/${totals.paths} paths`,
+    `${unpacked}/${totals.paths} paths`,
     `${formatBytesOf(narBytes, totals.narBytes)} unpacked`,
-    narRate >= 1 ? formatRate(narRate) : '',
-    remaining(totals.narBytes - narBytes, narRate),
+    options.narRate >= 1 ? formatRate(options.narRate) : '',
+    unpacked < totals.paths ? timeLeft(tally, totals.narBytes - narBytes, options) : 'registering',
     `${formatBytesOf(tally.downloadedBytes, totals.downloadBytes)} downloaded`,
     undecided > 0 ? `looking up ${undecided} more` : '',
   ].filter((part) => part !== '');
   let line = parts.shift()!;
   for (const part of parts) {
-    if (line.length + part.length + 2 > columns - 1) break;
+    if (line.length + part.length + 2 > options.columns - 1) break;
     line += `, ${part}`;
   }
   return line;
 }
 
-function remaining(bytes: number, rate: number): string {
-  if (bytes === 0 || rate < 1) return '';
-  return `${formatDuration(Math.max(1, Math.ceil(bytes / rate)) * 1000)} left`;
+/** As long as everything takes at the rate of all together, or the slowest at its own: whichever is longer. */
+function timeLeft(tally: Tally, bytes: number, { now, narRate }: FrameOptions): string {
+  const slowest = [...tally.running.values()].map(({ narBytes, narSize, startedAt }) => {
+    const seconds = (now - startedAt) / 1000;
+    return seconds < 1 || narBytes === 0 ? 0 : ((narSize - narBytes) * seconds) / narBytes;
+  });
+  const seconds = Math.max(narRate < 1 ? 0 : bytes / narRate, ...slowest);
+  return seconds === 0 ? '' : `${formatSeconds(Math.max(1, Math.ceil(seconds)))} left`;
 }
 
 /** How far the check of a store has come. */
@@ -96,8 +101,11 @@ export function checkFrame({ done, expected, narBytes }: CheckView, { columns, n
 
 /** One column stays free: some terminals wrap as soon as the last one is written. */
 function fit(line: string, columns: number): string {
-  const width = Math.max(1, columns - 1);
-  return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
+  return truncate(line, columns - 1);
+}
+
+function truncate(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
 function fraction(done: number, total: number): number {

@@ -32,6 +32,7 @@ export class Tally {
   #unknownDownloads = 0;
   /** Goals of which it is not known yet whether they bring a transfer. */
   readonly #undecided = new Set<StorePath>();
+  readonly #unpacked = new Set<StorePath>();
   #registered = 0;
   #narBytes = 0;
   #downloadedBytes = 0;
@@ -45,6 +46,11 @@ export class Tally {
   /** Paths that were made valid. */
   get registered(): number {
     return this.#registered;
+  }
+
+  /** Transfers that count, and have ended well. */
+  get unpacked(): number {
+    return this.#unpacked.size;
   }
 
   /** Paths that are looked up in substituters, or in the local store. */
@@ -88,6 +94,7 @@ export class Tally {
     });
     events.on('transferFinished', ({ path, narSize, downloadedBytes }) => {
       this.running.delete(path);
+      this.#unpacked.add(path);
       this.#narBytes += narSize;
       this.#downloadedBytes += downloadedBytes;
     });
@@ -109,6 +116,7 @@ export class Tally {
   #forget(path: StorePath): boolean {
     const view = this.#expected.get(path);
     if (view !== undefined) this.#count(view, -1);
+    this.#unpacked.delete(path);
     return this.#expected.delete(path);
   }
 

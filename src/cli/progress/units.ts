@@ -20,15 +20,21 @@ export function formatRate(bytesPerSecond: number): string {
   return `${formatBytes(bytesPerSecond)}/s`;
 }
 
-/** `0.21 s`, `8.5 s`, `42 s`, `3 min 05 s`, `2 h 07 min`. */
+/** `45 ms`, `0.21 s`, `8.5 s`, and from ten seconds on as {@link formatSeconds}. */
 export function formatDuration(milliseconds: number): string {
   const seconds = milliseconds / 1000;
+  if (milliseconds < 99.5) return `${Math.round(milliseconds)} ms`;
   if (seconds < 0.995) return `${seconds.toFixed(2)} s`;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${twoDigits(whole % 60)} s`;
-  return `${Math.floor(whole / 3600)} h ${twoDigits(Math.floor((whole % 3600) / 60))} min`;
+  return formatSeconds(Math.round(seconds));
+}
+
+/** `8 s`, `3 min 05 s`, `2 h 07 min`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${twoDigits(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${twoDigits(minutes % 60)} min`;
 }
 
 /** `1 path`, `51 paths`. */

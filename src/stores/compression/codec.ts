@@ -102,7 +102,7 @@ export class EngineCodec implements Codec {
         this.#lent = true;
         return taken.then(() => {
           this.#lent = false;
-          if (more) return this.#run(chunk, offset);
+          if (more && this.#open) return this.#run(chunk, offset);
         });
       }
       if (!more) return;

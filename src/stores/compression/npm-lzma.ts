@@ -53,7 +53,7 @@ class StreamCodec implements Codec {
   }
 
   async finish(): Promise<void> {
-    this.#stream.end();
+    this.#stream.destroy();
     await this.#poured;
   }
 

@@ -10,36 +10,37 @@ import { type PublicKey, publicKeyMap, verifySignature } from '../formats/signat
 import { printStorePath, type StoreDir } from '../formats/store-path.ts';
 import type { Settings } from '../settings.ts';
 
+export type TrustSettings = Pick<Settings, 'requireSigs' | 'trustedPublicKeys'>;
+
 export class Trust {
-  readonly #storeDir: StoreDir;
+  static readonly #known = new WeakMap<TrustSettings, Trust>();
   readonly #required: boolean;
   readonly #keys: ReadonlyMap<string, PublicKey>;
 
   /** @throws {FormatError} on a malformed key in `trusted-public-keys`. */
-  constructor(storeDir: StoreDir, settings: Pick<Settings, 'requireSigs' | 'trustedPublicKeys'>) {
-    this.#storeDir = storeDir;
-    this.#required = settings.requireSigs;
-    this.#keys = publicKeyMap(settings.trustedPublicKeys);
+  constructor({ requireSigs, trustedPublicKeys }: TrustSettings) {
+    this.#required = requireSigs;
+    this.#keys = publicKeyMap(trustedPublicKeys);
+  }
+
+  /** As the constructor, but the keys are read once for one settings value. */
+  static of(settings: TrustSettings): Trust {
+    const known = Trust.#known.get(settings) ?? new Trust(settings);
+    Trust.#known.set(settings, known);
+    return known;
   }
 
   /** @throws {UntrustedError} where nothing vouches for `info`, which the store `from` gave. */
-  async check(info: PathInfo, from: string): Promise<void> {
-    if (!this.#required || this.#provesItself(info)) return;
-    const text = fingerprint(this.#storeDir, info);
+  async check(storeDir: StoreDir, info: PathInfo, from: string): Promise<void> {
+    if (!this.#required || provesItself(storeDir, info)) return;
+    const text = fingerprint(storeDir, info);
     for (const signature of info.signatures) {
       if (await verifySignature(text, signature, this.#keys)) return;
     }
-    throw this.#untrusted(info, from);
+    throw this.#untrusted(storeDir, info, from);
   }
 
-  /** Whether the path's name follows from its contents; {@link verifyNar} checks that the contents do. */
-  #provesItself(info: PathInfo): boolean {
-    // A hash modulo itself, or of a Git tree, cannot be checked while the contents stream by.
-    if (info.contentAddress?.method === 'git' || info.references.includes(info.path)) return false;
-    return isContentAddressed(this.#storeDir, info);
-  }
-
-  #untrusted(info: PathInfo, from: string): UntrustedError {
+  #untrusted(storeDir: StoreDir, info: PathInfo, from: string): UntrustedError {
     const names = info.signatures.map((signature) => signature.split(':', 1)[0]);
     const known = names.filter((name) => this.#keys.has(name!));
     const [problem, hint] =
@@ -48,7 +49,14 @@ export class Trust {
         : known.length === 0
           ? [`it is signed by ${names.join(', ')} only`, 'add the public key of one to --trusted-public-keys']
           : [`its signature by ${known.join(', ')} does not match`, 'the cache serves something else than was signed'];
-    const path = printStorePath(this.#storeDir, info.path);
+    const path = printStorePath(storeDir, info.path);
     return new UntrustedError(`path '${path}' from '${from}' is not signed by a trusted key: ${problem}`, { hint });
   }
+}
+
+/** Whether the path's name follows from its contents; {@link verifyNar} checks that the contents do. */
+function provesItself(storeDir: StoreDir, info: PathInfo): boolean {
+  // A hash modulo itself, or of a Git tree, cannot be checked while the contents stream by.
+  if (info.contentAddress?.method === 'git' || info.references.includes(info.path)) return false;
+  return isContentAddressed(storeDir, info);
 }

@@ -6,7 +6,7 @@ import { parseHash } from '../../src/formats/hash.ts';
 import { fingerprint, type PathInfo } from '../../src/formats/path-info.ts';
 import { makeSecretKey, printPublicKey, publicKeyOf, type SecretKey, sign } from '../../src/formats/signature.ts';
 import { DEFAULT_STORE_DIR, parseBaseName } from '../../src/formats/store-path.ts';
-import { Trust } from '../../src/goals/trust.ts';
+import { Trust } from '../../src/stores/trust.ts';
 
 const seed = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 const trusted = await makeSecretKey('trusted-1', seed(1));
@@ -28,7 +28,7 @@ const signed = async (info: PathInfo, ...keys: SecretKey[]): Promise<PathInfo> =
 
 function check(info: PathInfo, requireSigs = true): Promise<void> {
   const trustedPublicKeys = [printPublicKey(publicKeyOf(trusted))];
-  return new Trust(DEFAULT_STORE_DIR, { requireSigs, trustedPublicKeys }).check(info, 'http://cache');
+  return new Trust({ requireSigs, trustedPublicKeys }).check(DEFAULT_STORE_DIR, info, 'http://cache');
 }
 
 describe('trust', () => {
@@ -83,7 +83,7 @@ describe('trust', () => {
   });
 
   test('a malformed trusted key is an error at once', () => {
-    assert.throws(() => new Trust(DEFAULT_STORE_DIR, { requireSigs: true, trustedPublicKeys: ['nonsense'] }), {
+    assert.throws(() => new Trust({ requireSigs: true, trustedPublicKeys: ['nonsense'] }), {
       code: 'ERR_FORMAT',
     });
   });

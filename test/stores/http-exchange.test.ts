@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Dispatcher } from 'undici';
+import { TransferError } from '../../src/errors.ts';
+import { type Codec, openDecoder } from '../../src/stores/compression.ts';
+import { exchange, type HttpHead } from '../../src/stores/http-exchange.ts';
+
+/** A dispatcher that hands out its handler, and a controller that notes what is asked of it. */
+function fakeDispatcher() {
+  const calls: string[] = [];
+  let handler: Dispatcher.DispatchHandler | undefined;
+  const controller = {
+    aborted: false,
+    paused: false,
+    reason: null,
+    pause: () => void calls.push('pause'),
+    resume: () => void calls.push('resume'),
+    abort: (reason: Error) => void calls.push(`abort: ${reason.message}`),
+  } satisfies Dispatcher.DispatchController;
+  const dispatch = (_: unknown, given: Dispatcher.DispatchHandler): boolean => {
+    handler = given;
+    return true;
+  };
+  return {
+    calls,
+    dispatcher: { dispatch } as unknown as Dispatcher, // an exchange uses nothing else of it
+    start: () => handler!.onRequestStart!(controller, undefined),
+    head: (status: number) => handler!.onResponseStart!(controller, status, {}),
+    data: (text: string) => handler!.onResponseData!(controller, Buffer.from(text)),
+    end: () => handler!.onResponseEnd!(controller, {}),
+    error: (error: Error) => handler!.onResponseError!(controller, error),
+  };
+}
+
+const REQUEST = { url: new URL('http://host/path?secret'), headers: {} };
+const ignore = (): undefined => undefined;
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('an exchange', () => {
+  test('takes the steps of a response one after another, however they come', async () => {
+    const peer = fakeDispatcher();
+    const taken: string[] = [];
+    const finished = Promise.withResolvers<void>();
+    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const codec: Codec = {
+      push: (chunk) => {
+        taken.push(Buffer.from(chunk).toString());
+        return taken.length === 1 ? first.promise : second.promise;
+      },
+      finish: () => {
+        taken.push('finish');
+        return finished.promise;
+      },
+      [Symbol.dispose]: () => void taken.push('dispose'),
+    };
+    let done = false;
+    const exchanged = exchange(peer.dispatcher, REQUEST, () => codec).then((head) => {
+      done = true;
+      return head;
+    });
+    peer.start();
+    peer.head(200);
+    // An HTTP/2 response may go on, and end, although it is paused.
+    peer.data('a');
+    peer.data('b');
+    peer.end();
+    await turn();
+    assert.deepEqual(taken, ['a']);
+    first.resolve();
+    await turn();
+    assert.deepEqual(taken, ['a', 'b']);
+    second.resolve();
+    await turn();
+    assert.deepEqual(taken, ['a', 'b', 'finish']);
+    assert.equal(done, false);
+    finished.resolve();
+    assert.deepEqual(await exchanged, { status: 200, headers: {} } satisfies HttpHead);
+    assert.deepEqual(taken, ['a', 'b', 'finish', 'dispose']);
+  });
+
+  test('holds the peer back while the sink is busy', async () => {
+    const peer = fakeDispatcher();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const exchanged = exchange(peer.dispatcher, REQUEST, () => openDecoder('none', () => promise));
+    peer.start();
+    peer.head(200);
+    peer.data('a');
+    assert.deepEqual(peer.calls, ['pause']);
+    resolve();
+    await turn();
+    assert.deepEqual(peer.calls, ['pause', 'resume']);
+    peer.end();
+    await exchanged;
+  });
+
+  test('does not take an interim response for the response', async () => {
+    const peer = fakeDispatcher();
+    const exchanged = exchange(peer.dispatcher, REQUEST, ignore);
+    peer.start();
+    peer.head(103);
+    peer.head(404);
+    peer.end();
+    assert.equal((await exchanged).status, 404);
+  });
+
+  test('is over as soon as it is told so, even before it has begun', async () => {
+    const peer = fakeDispatcher();
+    const abort = new AbortController();
+    const exchanged = exchange(peer.dispatcher, { ...REQUEST, signal: abort.signal }, ignore);
+    abort.abort(new Error('not needed any more'));
+    await assert.rejects(exchanged, /not needed any more/);
+    peer.start(); // a connection is free at last
+    assert.deepEqual(peer.calls, ['abort: not needed any more']);
+  });
+
+  test('names the URL, without its query, and the failure where there is one', async () => {
+    for (const [failure, words] of [
+      [new Error('other side closed'), 'other side closed'],
+      [Object.assign(new AggregateError([], ''), { code: 'ECONNREFUSED' }), 'ECONNREFUSED'],
+    ] as const) {
+      const peer = fakeDispatcher();
+      const exchanged = exchange(peer.dispatcher, REQUEST, ignore);
+      peer.error(failure);
+      await assert.rejects(exchanged, (error) => {
+        return error instanceof TransferError && error.message === `cannot fetch 'http://host/path': ${words}`;
+      });
+    }
+  });
+
+  test('releases the codec when the response breaks off', async () => {
+    const peer = fakeDispatcher();
+    let released = 0;
+    const codec: Codec = { push: () => {}, finish: () => {}, [Symbol.dispose]: () => void released++ };
+    const exchanged = exchange(peer.dispatcher, REQUEST, () => codec);
+    peer.start();
+    peer.head(200);
+    peer.data('a');
+    peer.error(new Error('reset'));
+    await assert.rejects(exchanged, TransferError);
+    assert.equal(released, 1);
+  });
+});
