@@ -28,7 +28,7 @@ export function describeError(error: unknown, options: DescribeOptions): string 
     const isTold = lines.some((line) => line.includes(message) || line.includes(rawMessage(cause)));
     if (!isTold) lines.push(`cause: ${message}`);
   }
-  const hint = chain.map(hintOf).find((text) => text !== undefined);
+  const hint = hintOf(chain);
   if (hint !== undefined) lines.push(`hint: ${hint}`);
   if (debug) lines.push(...chain.map(stackOf));
   return lines.join('\n');
@@ -53,10 +53,13 @@ function rawMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function hintOf(error: unknown): string | undefined {
-  if (error instanceof SluiceError) return error.hint;
-  if (isSystemError(error) || !(error instanceof Error)) return undefined;
-  return 'this is a bug in sluice; --debug shows where';
+/** The hint nearest to the user. What nobody foresaw, and so has none, is a bug. */
+function hintOf(chain: readonly unknown[]): string | undefined {
+  const [error] = chain;
+  if (error instanceof Error && !(error instanceof SluiceError) && !isSystemError(error)) {
+    return 'this is a bug in sluice; --debug shows where';
+  }
+  return chain.map((link) => (link instanceof SluiceError ? link.hint : undefined)).find((hint) => hint !== undefined);
 }
 
 function stackOf(error: unknown): string {

@@ -4,7 +4,7 @@
  */
 import type { EventEmitter } from 'eventemitter3';
 import { IncompleteClosureError, type SluiceError } from '../errors.ts';
-import { hashPart, printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
+import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import type { SchedulerEvents } from '../goals/events.ts';
 import type { RealiseResult } from '../scheduler/scheduler.ts';
 import { describeError } from './describe-error.ts';
@@ -35,18 +35,22 @@ export class Failures {
   describe(results: readonly RealiseResult[], options: { readonly debug: boolean }): string[] {
     const failures = groupByRoot(results);
     const texts = failures.slice(0, MAX_ROOTS).map((failure) => this.#describe(failure, options));
-    if (failures.length > MAX_ROOTS) texts.push(`error: ${failures.length - MAX_ROOTS} more of this kind`);
+    if (failures.length > MAX_ROOTS)
+      texts.push(`error: ${failures.length - MAX_ROOTS} more paths failed, each for a reason of its own`);
     const cancelled = results.filter(({ state }) => state === 'cancelled').length;
-    if (cancelled > 0)
-      texts.push(`${cancelled} of ${results.length} paths were given up; --keep-going goes on with them`);
+    if (cancelled > 0) {
+      texts.push(
+        `hint: ${cancelled} of ${results.length} paths were given up because of that; --keep-going goes on with them`,
+      );
+    }
     return texts;
   }
 
   #describe({ error, requested }: Failure, { debug }: { readonly debug: boolean }): string {
     const owner = this.#owners.get(error);
-    const names = owner === undefined || error.message.includes(hashPart(owner));
+    const names = owner === undefined || isNamed(owner, error);
     const subject = names ? undefined : `cannot copy '${printStorePath(this.#storeDir, owner)}'`;
-    const dependants = requested.filter((path) => path !== owner && !error.message.includes(hashPart(path)));
+    const dependants = requested.filter((path) => path !== owner && !isNamed(path, error));
     const note = dependants.length === 0 ? undefined : `needed by ${this.#list(dependants)}`;
     return describeError(error, { debug, subject, note });
   }
@@ -68,6 +72,11 @@ function groupByRoot(results: readonly RealiseResult[]): Failure[] {
     byRoot.set(error, failure);
   }
   return [...byRoot.values()];
+}
+
+/** Whether the message has the path, in quotes: a name may be the beginning of another. */
+function isNamed(path: StorePath, { message }: SluiceError): boolean {
+  return message.includes(`${path}'`);
 }
 
 /** The first failure, from which the others follow. */

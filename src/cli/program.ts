@@ -3,7 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { UsageError } from '../errors.ts';
 import { makeSettings, type Settings } from '../settings.ts';
 import type { Cli, Output, Work } from './command.ts';
-import { COMMANDS } from './command-table.ts';
+import { COMMANDS, type CommandEntry } from './command-table.ts';
 import { EXAMPLES, FOOTER, HELP } from './help.ts';
 import { Interrupts } from './interrupts.ts';
 import type { ErrorStream } from './progress/open-reporter.ts';
@@ -58,7 +58,9 @@ class Session implements Cli, Disposable {
 
   async run(args: readonly string[]): Promise<number> {
     try {
-      await this.#program().parseAsync(rewriteFlags(helpFlag(args)), { from: 'user' });
+      const words = rewriteFlags(helpFlag(args));
+      const program = await this.#program(words);
+      await program.parseAsync(words, { from: 'user' });
       return this.#interrupts?.exitCode ?? this.exitCode;
     } catch (error) {
       if (error instanceof CommanderError) return error.exitCode; // commander has printed it
@@ -85,7 +87,8 @@ class Session implements Cli, Disposable {
     this.#resources.dispose();
   }
 
-  #program(): Command {
+  /** Commands that none of the words names are there to be listed only: their modules stay unloaded. */
+  async #program(words: readonly string[]): Promise<Command> {
     const program = new Command('sluice')
       .description('Fetches store paths for Nix-compatible stores, many at once.')
       .exitOverride()
@@ -98,12 +101,12 @@ class Session implements Cli, Disposable {
       .showHelpAfterError("Try 'sluice --help' for more information.")
       .optionsGroup('Common options:')
       .helpOption('-h, --help', 'show this help')
-      .addHelpText('after', EXAMPLES)
-      .hook('preSubcommand', async (parent, command) => {
-        if (parent === program) await this.#configure(command);
-      });
+      .addHelpText('after', EXAMPLES);
     this.#addCommonFlags(program);
-    for (const { name, summary } of COMMANDS) program.command(name).summary(summary);
+    for (const entry of COMMANDS) {
+      const command = program.command(entry.name).summary(entry.summary);
+      if (words.includes(entry.name)) await this.#configure(command, entry);
+    }
     return program;
   }
 
@@ -132,15 +135,14 @@ class Session implements Cli, Disposable {
     addSettingsFlags(program, (setting) => Object.assign(this.#overrides, setting));
   }
 
-  async #configure(command: Command): Promise<void> {
-    const entry = COMMANDS.find(({ name }) => name === command.name())!;
-    const module = await entry.load();
+  async #configure(command: Command, { name, summary, load }: CommandEntry): Promise<void> {
+    const module = await load();
     command
-      .description(entry.summary)
+      .description(summary)
       .optionsGroup('Options:')
       .helpOption('-h, --help', 'show this help')
       .helpCommand(false)
-      .showHelpAfterError(`Try 'sluice ${entry.name} --help' for more information.`);
+      .showHelpAfterError(`Try 'sluice ${name} --help' for more information.`);
     module.configure(command, this);
     command.addHelpText('after', FOOTER);
   }

@@ -12,6 +12,7 @@ import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import type { Progress } from '../pool/messages.ts';
 import type { Store } from '../stores/store.ts';
+import type { Trust } from '../stores/trust.ts';
 import type { TransferView } from './events.ts';
 import type { FailedResult, Goal, GoalResult, LocalGoalContext, WaitResult } from './goal.ts';
 
@@ -19,11 +20,13 @@ export class SubstitutionGoal implements Goal {
   readonly key: string;
   readonly path: StorePath;
   readonly #storeDir: StoreDir;
+  readonly #trust: Trust;
 
-  constructor(path: StorePath, storeDir: StoreDir) {
+  constructor(path: StorePath, storeDir: StoreDir, trust: Trust) {
     this.key = `substitution:${path}`;
     this.path = path;
     this.#storeDir = storeDir;
+    this.#trust = trust;
   }
 
   async run(context: LocalGoalContext): Promise<GoalResult> {
@@ -33,6 +36,7 @@ export class SubstitutionGoal implements Goal {
       try {
         const info = await substituter.queryPathInfo(this.path, { signal: context.signal });
         if (info === undefined) continue;
+        this.#trust.checkClaim(substituter.storeDir, info, substituter.uri);
         return await this.#substitute(substituter, info, context);
       } catch (thrown) {
         context.signal.throwIfAborted();
@@ -103,7 +107,9 @@ export class SubstitutionGoal implements Goal {
     signal: AbortSignal,
   ): Promise<GoalResult> {
     try {
-      await context.register({ info, location }, signal);
+      // Built elsewhere, whatever the substituter says of itself, and registered now.
+      const copied = { ...info, ultimate: false, registrationTime: undefined };
+      await context.register({ info: copied, location }, signal);
       return { state: 'succeeded', how: 'substituted' };
     } catch (error) {
       await context.discard(location);

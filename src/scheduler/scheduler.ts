@@ -43,6 +43,7 @@ export class Scheduler implements AsyncDisposable {
   readonly substituters: readonly Store[];
   readonly settings: Settings;
   readonly #resources: AsyncDisposableStack;
+  readonly #trust: Trust;
   readonly #slots: Readonly<Record<SlotKind, Slots>>;
   readonly #graph: GoalGraph<SubstitutionGoal>;
   readonly #registrar: Registrar;
@@ -61,7 +62,7 @@ export class Scheduler implements AsyncDisposable {
     this.substituters = substituters;
     this.settings = settings;
     this.#resources = resources;
-    Trust.of(settings); // a malformed key is an error now, not in every transfer
+    this.#trust = Trust.of(settings);
     this.#slots = makeSlots(settings);
     this.#graph = new GoalGraph({
       keepGoing: settings.keepGoing,
@@ -122,7 +123,7 @@ export class Scheduler implements AsyncDisposable {
   }
 
   #substitution(path: StorePath): SubstitutionGoal {
-    return new SubstitutionGoal(path, this.store.storeDir);
+    return new SubstitutionGoal(path, this.store.storeDir, this.#trust);
   }
 
   #run(node: GoalNode<SubstitutionGoal>): Promise<GoalResult> {

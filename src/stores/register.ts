@@ -19,7 +19,7 @@
  * One syncfs of the store's file system after the renames does both, whichever file system the database is on.
  */
 import { open } from 'node:fs/promises';
-import { IncompleteClosureError, type SluiceError } from '../errors.ts';
+import { FormatError, IncompleteClosureError, type SluiceError, StoreError } from '../errors.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import { backOff } from './back-off.ts';
 import type { InsertResult, StoreDatabase } from './database.ts';
@@ -28,7 +28,7 @@ import type { WritableState } from './local-store-state.ts';
 import { tryLockPath } from './path-locks.ts';
 import { removeTree } from './remove-tree.ts';
 import { whenFree } from './sqlite.ts';
-import { type MovedPath, moveBack, moveIn, type StagedPath } from './staged-path.ts';
+import { checkStaged, type MovedPath, moveBack, moveIn, type StagedPath } from './staged-path.ts';
 
 /** How registration ended for one path. */
 export type RegisterOutcome =
@@ -52,8 +52,7 @@ export interface RegisterContext extends WritableState {
 }
 
 /**
- * The size of a group: as many paths as a process may have files open without asking, and as much as each step does
- * in a few milliseconds, since the event loop waits meanwhile.
+ * The size of a group. Its lock files are open at the same time, and the event loop waits while it takes one step.
  */
 const MAX_GROUP = { paths: 512, references: 8_192 } as const;
 
@@ -78,7 +77,6 @@ export async function registerStaged(
     onOutcome?.(outcome);
   };
   let rest = [...new Map(batch.map((staged) => [staged.info.path, staged])).values()];
-  await context.tempRoots.add(mentioned(context.storeDir, rest), signal);
   for (let attempt = 0; rest.length > 0; attempt++) {
     signal?.throwIfAborted();
     const putOff = new Set<StorePath>();
@@ -121,73 +119,86 @@ async function registerGroup(
 ): Promise<void> {
   const { database, storeDir } = context;
   const { tell, signal } = options;
+  const fit = group.filter((staged) => succeeds(context, staged, tell, () => checkStaged(staged, storeDir)));
+  await context.tempRoots.add(mentioned(storeDir, fit), signal);
+
   await using afterwards = new AsyncDisposableStack();
   using locks = new DisposableStack();
-  const locked = lockFree(context, group, locks, options);
-  const valid = await whenFree(() => locked.filter(({ info }) => database.isValidPath(info.path)), signal);
+  const locked = fit.filter((staged) => lockIfFree(context, staged, locks, options));
+  const valid = new Set(await whenFree(() => locked.filter(({ info }) => database.isValidPath(info.path)), signal));
   for (const { info } of valid) tell({ path: info.path, state: 'alreadyValid' });
 
-  const moved: MovedPath[] = [];
-  const done = new Set<MovedPath>();
+  const moved = new Set<MovedPath>();
   using undo = new DisposableStack();
-  undo.defer(() => moved.filter((each) => !done.has(each)).forEach(moveBack));
-  for (const staged of without(locked, valid)) {
-    const one = attempt(context, staged, tell, () => moveIn(staged, storeDir, realPathOf(context, staged)));
-    if (one === undefined) continue;
-    moved.push(one);
-    if (one.leftover !== undefined) afterwards.defer(() => removeTree(one.leftover!));
+  undo.defer(() => moved.forEach(moveBack)); // those that are still in the set
+  for (const staged of locked) {
+    if (valid.has(staged)) continue;
+    succeeds(context, staged, tell, () => {
+      const one = moveIn(staged, storeDir, realPathOf(context, staged));
+      moved.add(one);
+      // Where it cannot be removed, it goes with the staging directory.
+      if (one.leftover !== undefined) afterwards.defer(() => removeTree(one.leftover!).catch(() => {}));
+    });
   }
-  if (moved.length === 0) return;
+  const outcomes = await insertAll(context, [...moved], signal);
+  for (const [one, outcome] of outcomes) if (outcome.state !== 'failed') moved.delete(one);
+  for (const outcome of outcomes.values()) tell(outcome);
+}
 
+/** Makes what was moved into place durable and then valid, all in one transaction. */
+async function insertAll(
+  context: RegisterContext,
+  moved: readonly MovedPath[],
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<MovedPath, RegisterOutcome>> {
+  if (moved.length === 0) return new Map();
+  const { database } = context;
+  const now = Math.floor(Date.now() / 1000);
+  const insert = ({ staged, outputs }: MovedPath): InsertResult => database.insert(staged.info, outputs, now);
   try {
     if (context.fsyncStorePaths) await syncStore(context);
-    const now = Math.floor(Date.now() / 1000);
-    const insert = ({ staged, outputs }: MovedPath): InsertResult => database.insert(staged.info, outputs, now);
     const results = await whenFree(() => database.write(() => moved.map(insert)), signal);
-    for (const [index, one] of moved.entries()) {
-      const result = results[index]!;
-      if (result.state !== 'incomplete') done.add(one);
-      tell(outcomeOf(context, one.staged, result));
-    }
+    return new Map(moved.map((one, index) => [one, outcomeOf(context, one.staged, results[index]!)]));
   } catch (error) {
     signal?.throwIfAborted();
-    for (const { staged } of moved) tell(failure(context, staged, error));
+    return new Map(moved.map((one) => [one, failure(context, one.staged, error)]));
   }
 }
 
-/** Takes the locks that are free. Who needs a path that is put off is put off, too. */
-function lockFree(
+/** Takes the path's lock where it is free. Who needs a path that is put off is put off, too. */
+function lockIfFree(
   context: RegisterContext,
-  group: readonly StagedPath[],
+  staged: StagedPath,
   locks: DisposableStack,
   { putOff, tell }: GroupOptions,
-): readonly StagedPath[] {
-  return group.filter((staged) => {
-    const { path, references } = staged.info;
-    const blocked = references.some((reference) => reference !== path && putOff.has(reference));
-    const lock = blocked ? 'putOff' : attempt(context, staged, tell, () => tryLock(context, staged));
-    if (lock === 'putOff') putOff.add(path);
-    else if (lock !== undefined) locks.use(lock);
-    return lock !== 'putOff' && lock !== undefined;
-  });
+): boolean {
+  const { path, references } = staged.info;
+  let lock: Disposable | undefined;
+  if (!references.some((reference) => reference !== path && putOff.has(reference))) {
+    const realPath = realPathOf(context, staged);
+    const tried = succeeds(context, staged, tell, () => {
+      lock = tryLockPath(context.libc, realPath);
+    });
+    if (!tried) return false;
+  }
+  if (lock === undefined) putOff.add(path);
+  else locks.use(lock);
+  return lock !== undefined;
 }
 
-function tryLock(context: RegisterContext, staged: StagedPath): Disposable | 'putOff' {
-  return tryLockPath(context.libc, realPathOf(context, staged)) ?? 'putOff';
-}
-
-/** Runs `action`; where it throws, the path has failed. */
-function attempt<T>(
+/** Whether `action` does its work; where it throws, the path has failed. */
+function succeeds(
   context: RegisterContext,
   staged: StagedPath,
   tell: GroupOptions['tell'],
-  action: () => T,
-): T | undefined {
+  action: () => void,
+): boolean {
   try {
-    return action();
+    action();
+    return true;
   } catch (error) {
     tell(failure(context, staged, error));
-    return undefined;
+    return false;
   }
 }
 
@@ -206,15 +217,12 @@ function outcomeOf(context: RegisterContext, { info }: StagedPath, result: Inser
 
 function failure({ storeDir }: RegisterContext, { info: { path } }: StagedPath, error: unknown): RegisterOutcome {
   const problem = `cannot register '${printStorePath(storeDir, path)}'`;
+  if (error instanceof FormatError) {
+    return { path, state: 'failed', error: new StoreError(`${problem}: ${error.message}`, { cause: error }) };
+  }
   return { path, state: 'failed', error: asStoreError(problem, error) };
 }
 
 function realPathOf({ realStoreDir }: RegisterContext, { info }: StagedPath): string {
   return `${realStoreDir}/${info.path}`;
-}
-
-function without<T>(all: readonly T[], some: readonly T[]): readonly T[] {
-  const left = new Set(all);
-  for (const one of some) left.delete(one);
-  return [...left];
 }

@@ -3,7 +3,7 @@ import { chmodSync, closeSync, lstatSync, openSync, readSync, renameSync } from 
 import { StoreError } from '../errors.ts';
 import { parseDerivationOutputs } from '../formats/derivation-outputs.ts';
 import { isContentAddressed, type PathInfo } from '../formats/path-info.ts';
-import { parseStorePath, pathName, printStorePath, type StoreDir } from '../formats/store-path.ts';
+import { parseBaseName, parseStorePath, pathName, printStorePath, type StoreDir } from '../formats/store-path.ts';
 import type { OutputRow } from './database.ts';
 
 /** A store path that is complete but not yet valid. */
@@ -27,18 +27,31 @@ export interface MovedPath {
 const MAX_OUTPUTS_LENGTH = 1024 * 1024;
 
 /**
+ * Whoever vouches for a path info: its names become file names here, and stock Nix stumbles over what it cannot parse.
+ *
+ * @throws {FormatError} on a name, its own or that of a reference, that no store path has.
+ * @throws {StoreError} on a NAR hash that is not sha256, or a content address that is not the path's: such a path would
+ *   count as trusted without a signature from here on.
+ */
+export function checkStaged({ info }: StagedPath, storeDir: StoreDir): void {
+  const path = printStorePath(storeDir, parseBaseName(info.path));
+  for (const reference of info.references) parseBaseName(reference);
+  if (info.narHash.algorithm !== 'sha256') {
+    throw new StoreError(`the NAR hash of '${path}' is ${info.narHash.algorithm}, wanted sha256`);
+  }
+  if (info.contentAddress !== undefined && !isContentAddressed(storeDir, info)) {
+    throw new StoreError(`path '${path}' is not the one of its content address`);
+  }
+}
+
+/**
  * Puts a path in its place; what lies there goes to the staging directory. The caller holds the path's lock and knows
  * that it is not valid, so that nobody else touches the place.
  *
- * @throws {StoreError} on a path that no store may hold: a content address that is not the path's, a derivation that
- *   cannot be read.
+ * @throws {FormatError} on a derivation that cannot be read.
  */
 export function moveIn(staged: StagedPath, storeDir: StoreDir, realPath: string): MovedPath {
   const { info, location } = staged;
-  // Such a path counts as trusted without a signature from here on.
-  if (info.contentAddress !== undefined && !isContentAddressed(storeDir, info)) {
-    throw new StoreError(`path '${printStorePath(storeDir, info.path)}' is not the one of its content address`);
-  }
   const outputs = pathName(info.path).endsWith('.drv') ? readOutputs(location, storeDir) : [];
   let leftover: string | undefined;
   if (lstatSync(realPath, { throwIfNoEntry: false }) !== undefined) {

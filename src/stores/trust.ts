@@ -30,7 +30,23 @@ export class Trust {
     return known;
   }
 
-  /** @throws {UntrustedError} where nothing vouches for `info`, which the store `from` gave. */
+  /**
+   * Looks only whether somebody who counts claims to vouch for `info`: cheap, and enough to follow its references.
+   *
+   * @throws {UntrustedError} where nobody does, naming the store `from` that gave it.
+   */
+  checkClaim(storeDir: StoreDir, info: PathInfo, from: string): void {
+    if (!this.#required || provesItself(storeDir, info)) return;
+    if (!info.signatures.some((signature) => this.#keys.has(signer(signature)))) {
+      throw this.#untrusted(storeDir, info, from);
+    }
+  }
+
+  /**
+   * Verifies the signatures. To be done before anything is downloaded.
+   *
+   * @throws {UntrustedError} where nothing vouches for `info`.
+   */
   async check(storeDir: StoreDir, info: PathInfo, from: string): Promise<void> {
     if (!this.#required || provesItself(storeDir, info)) return;
     const text = fingerprint(storeDir, info);
@@ -41,8 +57,8 @@ export class Trust {
   }
 
   #untrusted(storeDir: StoreDir, info: PathInfo, from: string): UntrustedError {
-    const names = info.signatures.map((signature) => signature.split(':', 1)[0]);
-    const known = names.filter((name) => this.#keys.has(name!));
+    const names = info.signatures.map(signer);
+    const known = names.filter((name) => this.#keys.has(name));
     const [problem, hint] =
       names.length === 0
         ? ['it has no signature', 'sign it in the cache, or accept it with --require-sigs false']
@@ -59,4 +75,9 @@ function provesItself(storeDir: StoreDir, info: PathInfo): boolean {
   // A hash modulo itself, or of a Git tree, cannot be checked while the contents stream by.
   if (info.contentAddress?.method === 'git' || info.references.includes(info.path)) return false;
   return isContentAddressed(storeDir, info);
+}
+
+/** The name of the key that made a signature, as it claims. */
+function signer(signature: string): string {
+  return signature.slice(0, Math.max(0, signature.indexOf(':')));
 }

@@ -13,6 +13,7 @@ import { DEFAULT_STORE_DIR, parseBaseName, type StorePath } from '../../src/form
 import type { FailedResult, GoalResult, LocalGoalContext, WaitResult } from '../../src/goals/goal.ts';
 import { SubstitutionGoal } from '../../src/goals/substitution-goal.ts';
 import type { Store } from '../../src/stores/store.ts';
+import { Trust } from '../../src/stores/trust.ts';
 
 const path = (name: string): StorePath => parseBaseName(`${'0'.repeat(32)}-${name}`);
 const app = path('app');
@@ -20,7 +21,7 @@ const library = path('library');
 
 function info(references: readonly StorePath[] = []): PathInfo {
   const narHash = parseHash(`sha256:${'0'.repeat(64)}`);
-  return { path: app, narHash, narSize: 120, references, signatures: [] };
+  return { path: app, narHash, narSize: 120, references, signatures: [], ultimate: true, registrationTime: 1 };
 }
 
 /** A substituter that answers queries as it is told; its NARs are the business of the context's jobs. */
@@ -39,6 +40,7 @@ function substituter(uri: string, query: () => PathInfo | undefined): Store {
 interface FakeOptions {
   readonly substituters?: readonly Store[];
   readonly valid?: boolean;
+  readonly requireSigs?: boolean;
   readonly references?: Promise<WaitResult>;
   /** What a transfer from each URI comes to; by default it succeeds. */
   readonly transfer?: (from: string, signal: AbortSignal) => Promise<void>;
@@ -78,12 +80,14 @@ async function run(options: FakeOptions, signal = new AbortController().signal):
     },
     stagingLocation: async () => '/staging/app',
     discard: async (location) => void did.push(`discard ${location}`),
-    register: async ({ location }, registering) => {
+    register: async ({ location, info: { ultimate, registrationTime } }, registering) => {
+      assert.deepEqual([ultimate, registrationTime], [false, undefined], 'a copy is not built here');
       did.push(`register ${location}`);
       await options.register?.(registering);
     },
   };
-  const goal = new SubstitutionGoal(app, DEFAULT_STORE_DIR);
+  const trust = new Trust({ requireSigs: options.requireSigs ?? false, trustedPublicKeys: [] });
+  const goal = new SubstitutionGoal(app, DEFAULT_STORE_DIR, trust);
   return [await goal.run(context), did];
 }
 
@@ -136,6 +140,13 @@ describe('a substitution goal', () => {
     assert.equal(result.state, 'succeeded');
     assert.ok(did.includes('a failed with ERR_HASH_MISMATCH, next b'));
     assert.equal(did.filter((step) => step === 'give slot back').length, 2);
+  });
+
+  test('follows no references of what nobody trusted claims to have signed', async () => {
+    const [result, did] = await run({ substituters: [has('a', library)], requireSigs: true });
+    assert.ok(result.state === 'failed');
+    assert.equal(result.failure.code, 'ERR_UNTRUSTED');
+    assert.deepEqual(did, ['a failed with ERR_UNTRUSTED, next undefined']);
   });
 
   test('says that no substituter has the path, and which were asked', async () => {

@@ -237,6 +237,13 @@ describe('a binary cache, read', () => {
     });
   }
 
+  test('is asked again for a path whose NAR is gone', async () => {
+    await using cache = await setUp((name) => (name.startsWith('nar/') ? { status: 404 } : undefined));
+    for (let count = 0; count < 2; count++)
+      await assert.rejects(readNar(cache.store, LEAF.info.path), SubstituteGoneError);
+    assert.equal(cache.server.requests.filter((name) => name === NARINFO).length, 2);
+  });
+
   test('whose NAR is corrupt is an error that names the path and the cache', async () => {
     await using cache = await setUp();
     const info = (await cache.store.queryPathInfo(LEAF.info.path))!;

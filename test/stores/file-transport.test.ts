@@ -72,6 +72,8 @@ describe('a file transport', () => {
 
   test('puts a file for all to read, under the name that is known at the end', async () => {
     await using cache = await setUp();
+    using cleanup = new DisposableStack();
+    cleanup.adopt(process.umask(0o077), (umask) => void process.umask(umask));
     await cache.transport.putFile(async (sink) => {
       await sink(Buffer.from('hello '));
       await sink(Buffer.from('world'));

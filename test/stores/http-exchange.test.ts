@@ -93,6 +93,18 @@ describe('an exchange', () => {
     await exchanged;
   });
 
+  test('reads a body that nobody wants for a while, and then leaves it', async () => {
+    const peer = fakeDispatcher();
+    const exchanged = exchange(peer.dispatcher, REQUEST, ignore);
+    peer.start();
+    peer.head(500);
+    peer.data('x'.repeat(60_000));
+    assert.deepEqual(peer.calls, []);
+    peer.data('x'.repeat(60_000));
+    assert.equal((await exchanged).status, 500);
+    assert.equal(peer.calls.length, 1); // closed: the rest would be taken for the next response
+  });
+
   test('does not take an interim response for the response', async () => {
     const peer = fakeDispatcher();
     const exchanged = exchange(peer.dispatcher, REQUEST, ignore);

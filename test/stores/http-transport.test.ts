@@ -176,6 +176,11 @@ describe('an HTTP transport', () => {
     });
   }
 
+  test('keeps what a decoder writes over', async () => {
+    await using cache = await setUp(() => ({ headers: { 'content-encoding': 'gzip' }, body: gzipSync(LARGE) }));
+    assert.deepEqual(await cache.transport.getFile('large', LARGE.length), LARGE);
+  });
+
   test('rejects a content encoding it does not know', async () => {
     await using cache = await setUp(() => ({ headers: { 'content-encoding': 'gzip, br' } }));
     await assert.rejects(cache.transport.getFile('small', 5), /unknown encoding 'gzip, br'/);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { removeTree } from '../../src/stores/remove-tree.ts';
 import { temporaryDirectory } from '../support/local-store.ts';
+import { numberedObject } from '../support/numbered-objects.ts';
 import { noOrdinaryUser, ordinaryUsersDirectory, StoreProcess } from '../support/store-process-control.ts';
 
 describe('removing a tree', () => {
@@ -34,9 +35,14 @@ describe('removing a tree', () => {
     const root = await ordinaryUsersDirectory(resources);
     const owner = resources.use(StoreProcess.startAsOrdinaryUser('stage', root));
     const dir = String(await owner.answer());
-    assert.ok(existsSync(dir));
+    const inner = join(dir, numberedObject(0).info.path, 'inner');
+    chmodSync(inner, 0o755);
+    symlinkSync(join(root, 'nix/store/.links'), join(inner, 'link'));
+    chmodSync(inner, 0o555);
+
     owner.goOn();
     assert.equal(await owner.answer(), 'removed');
     assert.equal(existsSync(dir), false);
+    assert.equal(statSync(join(root, 'nix/store/.links')).mode & 0o777, 0o755, 'what a link points at stays as it is');
   });
 });

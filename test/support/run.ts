@@ -21,10 +21,13 @@ export interface RunResult {
   readonly code: number | undefined;
 }
 
+/** A program that takes longer, in milliseconds, hangs, and is ended. */
+const TIMEOUT = 300_000;
+
 /** Runs a program, whatever its exit code. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const { cwd, env, input = '', signal } = options;
-  using child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: 'pipe', signal });
+  using child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: 'pipe', signal, timeout: TIMEOUT });
   const closed = Promise.withResolvers<number | undefined>();
   child.on('error', closed.reject);
   child.on('close', (code) => closed.resolve(code ?? undefined));

@@ -26,12 +26,12 @@ export async function ordinaryUsersDirectory(resources: AsyncDisposableStack): P
 export class StoreProcess implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
-  readonly #exited: Promise<unknown>;
+  readonly exited: Promise<unknown>;
 
   private constructor(command: string, args: readonly string[]) {
     this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-    this.#exited = once(this.#child, 'exit');
+    this.exited = once(this.#child, 'exit');
   }
 
   static start(...args: readonly string[]): StoreProcess {
@@ -58,7 +58,7 @@ export class StoreProcess implements AsyncDisposable {
   /** As `kill -9` does: it has no chance to tidy up. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
-    await this.#exited;
+    await this.exited;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -35,6 +35,12 @@ const COMMANDS: Readonly<Record<string, (root: string, ...rest: string[]) => Pro
     say((await store.registerStaged(batch)).map(({ state }) => state));
   },
 
+  /** All valid paths. */
+  async list(root) {
+    await using resources = new AsyncDisposableStack();
+    say(await (await openTestStore(root, resources)).queryAllValidPaths());
+  },
+
   /** Adds an object, then the same again, then reads it back. */
   async add(root) {
     await using resources = new AsyncDisposableStack();

@@ -57,7 +57,7 @@ class Bz2Engine implements Engine {
   step(input: Uint8Array, offset: number, output: Uint8Array, last: boolean): string | undefined {
     this.consumed = 0;
     this.produced = 0;
-    this.ended = last && this.#between;
+    this.ended = last;
     const left = input.length - offset;
     if (last) return this.#between ? undefined : 'it ends early';
     if (this.#between && left === 0) return undefined;

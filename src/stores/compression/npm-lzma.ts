@@ -53,7 +53,7 @@ class StreamCodec implements Codec {
   }
 
   async finish(): Promise<void> {
-    this.#stream.destroy();
+    this.#stream.end();
     await this.#poured;
   }
 

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Command } from 'commander';
+import { addSettingsFlags, rewriteFlags } from '../../src/cli/settings-flags.ts';
+import { UsageError } from '../../src/errors.ts';
+import { SETTINGS, type Settings } from '../../src/settings.ts';
+
+/** What the flags set, and what is left. */
+function parse(...args: readonly string[]): { settings: Partial<Settings>; rest: readonly string[] } {
+  const settings: Partial<Settings> = {};
+  const program = new Command().exitOverride().argument('[rest...]');
+  addSettingsFlags(program, (setting) => Object.assign(settings, setting));
+  program.action(() => {}).parse(rewriteFlags(args), { from: 'user' });
+  return { settings, rest: program.args };
+}
+
+const SPELLINGS = [
+  [['--max-substitution-jobs', '32'], { maxSubstitutionJobs: 32 }],
+  [['--max-substitution-jobs=32'], { maxSubstitutionJobs: 32 }],
+  [['-j', '4'], { maxJobs: 4 }],
+  [['--keep-going'], { keepGoing: true }],
+  [['-k'], { keepGoing: true }],
+  [['--no-keep-going'], { keepGoing: false }],
+  [['--require-sigs', 'false'], { requireSigs: false }],
+  [['--require-sigs=no'], { requireSigs: false }],
+  [['--no-require-sigs'], { requireSigs: false }],
+  [['--require-sigs'], { requireSigs: true }],
+  [['--no-substitute'], { substitute: false }],
+  [['--trusted-public-keys', 'a:b  c:d'], { trustedPublicKeys: ['a:b', 'c:d'] }],
+  [['--substituters', ''], { substituters: [] }],
+  [['--option', 'max-jobs', '8'], { maxJobs: 8 }],
+  [['--option', 'require-sigs', 'false'], { requireSigs: false }],
+  [['--option', 'substituters', 'https://a?x=1 https://b'], { substituters: ['https://a?x=1', 'https://b'] }],
+  [['--max-jobs', '1', '--option', 'max-jobs', '2'], { maxJobs: 2 }],
+  [['--option', 'max-jobs', '2', '--max-jobs', '1'], { maxJobs: 1 }],
+] as const;
+
+for (const [args, settings] of SPELLINGS) {
+  test(`${args.join(' ')} sets ${JSON.stringify(settings)}`, () => {
+    assert.deepEqual(parse(...args), { settings, rest: [] });
+  });
+}
+
+const REJECTED = [
+  [['--max-jobs', 'many'], /'max-jobs' wants a whole number/, 'a word for a number'],
+  [['--require-sigs=maybe'], /'require-sigs' wants true or false/, 'what is neither true nor false'],
+  [['--option', 'no-such', 'x'], /unknown setting 'no-such'/, 'an unknown setting'],
+  [['--option', 'max-jobs'], /wants a name and a value/, '--option without a value'],
+] as const;
+
+for (const [args, message, what] of REJECTED) {
+  test(`${what} is rejected`, () => {
+    assert.throws(
+      () => parse(...args),
+      (error) => error instanceof UsageError && message.test(error.message),
+    );
+  });
+}
+
+test('a path after a boolean flag is no value of it', () => {
+  assert.deepEqual(parse('--keep-going', '/nix/store/x'), { settings: { keepGoing: true }, rest: ['/nix/store/x'] });
+});
+
+test('what follows -- is no flag', () => {
+  assert.deepEqual(parse('--', '--keep-going', '-k'), { settings: {}, rest: ['--keep-going', '-k'] });
+});
+
+test('what only begins like a setting is left alone', () => {
+  const args = ['--no-contents', '--no-check-sigs', '--keep-goings', '--no-'];
+  assert.deepEqual(rewriteFlags(args), args);
+});
+
+test('every setting has a flag, with help', () => {
+  const program = new Command();
+  addSettingsFlags(program, () => {});
+  for (const name of Object.keys(SETTINGS)) {
+    assert.ok(program.options.find(({ long }) => long === `--${name}`)?.description, name);
+  }
+});

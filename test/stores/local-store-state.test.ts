@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { parseStoreReference } from '../../src/formats/store-reference.ts';
+import { makeSettings } from '../../src/settings.ts';
+import { loadLibc } from '../../src/stores/libc.ts';
+import { layoutOf } from '../../src/stores/local-store-layout.ts';
+import { type LocalStoreState, openLocalStoreState } from '../../src/stores/local-store-state.ts';
+import { loadSqlite } from '../../src/stores/sqlite.ts';
+import { temporaryDirectory } from '../support/local-store.ts';
+import { Nix, nixMissing } from '../support/nix.ts';
+import { noOrdinaryUser, ordinaryUsersDirectory, StoreProcess } from '../support/store-process-control.ts';
+
+const openState = (uri: string): Promise<LocalStoreState> =>
+  openLocalStoreState(layoutOf(parseStoreReference(uri)), makeSettings());
+
+/** Name and definition of everything in a database. */
+async function schemaOf(root: string): Promise<Map<string, string>> {
+  await using resources = new AsyncDisposableStack();
+  const options = { create: false, readOnly: true, fsyncMetadata: true };
+  const connection = (await loadSqlite())(join(root, 'nix/var/nix/db/db.sqlite'), options);
+  resources.defer(() => void connection.close());
+  const rows = connection.prepare<[], [string, string | null]>('select name, sql from sqlite_master').raw().all();
+  const plain = (sql: string | null): string =>
+    (sql ?? '').replace(/--.*$/gm, '').replace(/\s+/g, ' ').replaceAll(' ,', ',').replaceAll('( ', '(').trim();
+  return new Map(rows.map(([name, sql]) => [name, plain(sql).replaceAll(' )', ')').toLowerCase()]));
+}
+
+/** Schemas that there are or may be, and what the hint tells about them. */
+const OTHER_SCHEMAS = [
+  ['9', /Nix 2/],
+  ['11', /later version/],
+  ['', /./],
+  ['abc', /./],
+] as const;
+
+describe('the state of a local store', () => {
+  test('is made where there is none, once', async () => {
+    await using resources = new AsyncDisposableStack();
+    const root = await temporaryDirectory(resources);
+    const states = await Promise.all([openState(root), openState(root)]);
+    for (const state of states) resources.use(state);
+    const db = join(root, 'nix/var/nix/db');
+    assert.equal(readFileSync(join(db, 'schema'), 'latin1'), '10');
+    assert.deepEqual(
+      readdirSync(db).filter((name) => !name.startsWith('db.sqlite')),
+      ['big-lock', 'reserved', 'schema'],
+    );
+  });
+
+  test('has the tables that stock Nix makes', { skip: nixMissing }, async () => {
+    await using resources = new AsyncDisposableStack();
+    const [ours, theirs] = [await temporaryDirectory(resources), await temporaryDirectory(resources)];
+    await (await openState(ours))[Symbol.asyncDispose]();
+    const nix = await Nix.open(await temporaryDirectory(resources));
+    await nix.output('nix-store', '--store', theirs, '--init');
+    const [mine, stock] = [await schemaOf(ours), await schemaOf(theirs)];
+    // Nix 2.35 has both of these differences.
+    mine.delete('SchemaMigrations');
+    mine.delete('sqlite_autoindex_SchemaMigrations_1');
+    stock.delete('IndexReferrer');
+    stock.delete('SchemaMigrations');
+    stock.delete('sqlite_autoindex_SchemaMigrations_1');
+    assert.deepEqual(Object.fromEntries(mine), Object.fromEntries(stock));
+  });
+
+  test('shares the big lock as long as it is open', async () => {
+    await using resources = new AsyncDisposableStack();
+    const root = await temporaryDirectory(resources);
+    const state = await openState(root);
+    const libc = await loadLibc();
+    const file = join(root, 'nix/var/nix/db/big-lock');
+    const lock = resources.use(await open(file));
+    assert.equal(libc.tryLock(lock.fd, 'exclusive', file), false);
+    assert.equal(libc.tryLock(lock.fd, 'shared', file), true);
+    libc.unlock(lock.fd, file);
+    await state[Symbol.asyncDispose]();
+    assert.equal(libc.tryLock(lock.fd, 'exclusive', file), true);
+  });
+
+  test('waits for who has the big lock alone, and then looks at the schema again', async () => {
+    await using resources = new AsyncDisposableStack();
+    const root = await temporaryDirectory(resources);
+    await (await openState(root))[Symbol.asyncDispose]();
+    const libc = await loadLibc();
+    const db = join(root, 'nix/var/nix/db');
+    const lock = resources.use(await open(join(db, 'big-lock')));
+    libc.tryLock(lock.fd, 'exclusive', 'big-lock');
+    const opening = assert.rejects(openState(root), { code: 'ERR_STORE', message: /schema "11"/ });
+    // It must have found the lock taken by then; a short wait more or less is no matter.
+    for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+    writeFileSync(join(db, 'schema'), '11');
+    libc.unlock(lock.fd, 'big-lock');
+    await opening;
+  });
+
+  for (const [schema, hint] of OTHER_SCHEMAS) {
+    test(`with schema '${schema}' is refused and not touched`, async () => {
+      await using resources = new AsyncDisposableStack();
+      const root = await temporaryDirectory(resources);
+      const db = join(root, 'nix/var/nix/db');
+      mkdirSync(db, { recursive: true });
+      writeFileSync(join(db, 'schema'), schema);
+      await assert.rejects(openState(root), { code: 'ERR_STORE', message: /wanted "10"/, hint });
+      assert.deepEqual(readdirSync(db), ['schema']);
+      assert.deepEqual(readdirSync(join(root, 'nix')), ['var']);
+    });
+  }
+
+  test('is not made for reading only', async () => {
+    await using resources = new AsyncDisposableStack();
+    const root = await temporaryDirectory(resources);
+    await assert.rejects(openState(`local?root=${root}&read-only=true`), {
+      code: 'ERR_STORE',
+      message: /does not exist/,
+    });
+    assert.deepEqual(readdirSync(root), []);
+  });
+
+  test('is opened for reading by who may not write', { skip: noOrdinaryUser }, async () => {
+    await using resources = new AsyncDisposableStack();
+    const root = await ordinaryUsersDirectory(resources);
+    const maker = resources.use(StoreProcess.startAsOrdinaryUser('add', root));
+    const paths = await maker.answer();
+    await maker.exited;
+    const db = join(root, 'nix/var/nix/db');
+    chmodSync(db, 0o555);
+    resources.defer(() => chmodSync(db, 0o755));
+    const uri = `local?read-only=true&root=${root}`;
+    const reader = resources.use(StoreProcess.startAsOrdinaryUser('list', uri));
+    assert.deepEqual(await reader.answer(), paths);
+    assert.equal(existsSync(join(db, 'db.sqlite-shm')), false);
+  });
+
+  test('says who may open it where this user may not', { skip: noOrdinaryUser }, async () => {
+    await using resources = new AsyncDisposableStack();
+    const root = await ordinaryUsersDirectory(resources);
+    const maker = resources.use(StoreProcess.startAsOrdinaryUser('add', root));
+    await maker.answer();
+    await maker.exited;
+    chmodSync(join(root, 'nix/var/nix/db/big-lock'), 0o400);
+    const refused = resources.use(StoreProcess.startAsOrdinaryUser('list', root));
+    assert.match(String(await refused.answer()), /^ERR_STORE cannot open store 'local\?root=.*': EACCES/);
+  });
+});
