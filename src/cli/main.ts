@@ -8,6 +8,10 @@
  */
 import { enableCompileCache } from 'node:module';
 
-enableCompileCache();
+const { XDG_CACHE_HOME, HOME } = process.env;
+const caches = XDG_CACHE_HOME || (HOME && `${HOME}/.cache`);
+// Not below /tmp, as Node would have it: there, whoever comes first could leave code for others to run.
+if (caches) enableCompileCache(`${caches}/sluice/compile-cache`);
+
 const { runProcess } = await import('./process.ts');
 await runProcess();

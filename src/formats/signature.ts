@@ -3,6 +3,7 @@
  *
  * Source: Nix 2.35 libutil/signature/local-keys.cc.
  */
+import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import type sodium from 'libsodium-wrappers';
 import { FormatError } from '../errors.ts';
 import { decodeBase64, encodeBase64 } from './base64.ts';
@@ -29,7 +30,7 @@ const SIGNATURE_SIZE = 64;
 
 let loading: Promise<typeof sodium> | undefined;
 
-/** libsodium, compiled at its first use: most commands neither sign nor verify. */
+/** libsodium, compiled at its first use: most commands do not sign. */
 function loadSodium(): Promise<typeof sodium> {
   loading ??= import('libsodium-wrappers').then(async ({ default: library }) => {
     await library.ready;
@@ -92,16 +93,23 @@ export async function sign(secretKey: SecretKey, text: string): Promise<string> 
 }
 
 /** Whether `signature` is one of `text` by one of `keys`. A malformed signature, or a name not in `keys`, is none. */
-export async function verifySignature(
-  text: string,
-  signature: string,
-  keys: ReadonlyMap<string, PublicKey>,
-): Promise<boolean> {
+export function verifySignature(text: string, signature: string, keys: ReadonlyMap<string, PublicKey>): boolean {
   const named = parseNamed(signature);
   const publicKey = named && keys.get(named.name);
   if (named?.bytes.length !== SIGNATURE_SIZE || publicKey === undefined) return false;
-  const { crypto_sign_verify_detached } = await loadSodium();
-  return crypto_sign_verify_detached(named.bytes, text, publicKey.key);
+  // OpenSSL's, since it is there: libsodium would have to be compiled in every worker thread, and then warm up.
+  return verify(null, Buffer.from(text), keyObjectOf(publicKey), named.bytes);
+}
+
+const keyObjects = new WeakMap<PublicKey, KeyObject>();
+
+function keyObjectOf(publicKey: PublicKey): KeyObject {
+  const known = keyObjects.get(publicKey);
+  if (known !== undefined) return known;
+  const x = Buffer.from(publicKey.key).toString('base64url');
+  const made = createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x } });
+  keyObjects.set(publicKey, made);
+  return made;
 }
 
 /**

@@ -87,7 +87,7 @@ export class SubstitutionGoal implements Goal {
       using _slot = await context.slot('substitution', signal);
       const destination = await context.stagingLocation(this.path);
       context.events.emit('transferStarted', view);
-      const request = { from: substituter.uri, info, destination };
+      const request = { from: substituter.openUri, info, destination };
       const onProgress = (progress: Progress): void => {
         context.events.emit('transferProgress', { ...view, ...progress });
       };

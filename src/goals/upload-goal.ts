@@ -55,7 +55,7 @@ export class UploadGoal implements Goal {
     context.events.emit('transferExpected', view);
     using _slot = await context.slot('substitution', signal);
     context.events.emit('transferStarted', view);
-    const request = { from: this.#from.uri, info, to: this.#to.uri };
+    const request = { from: this.#from.openUri, info, to: this.#to.openUri };
     const onProgress = (progress: Progress): void => {
       context.events.emit('transferProgress', { ...view, ...progress });
     };

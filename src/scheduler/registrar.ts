@@ -1,13 +1,17 @@
 /**
  * Brings staged paths into an order in which they can be registered: references first, as many as are ready in one
- * batch. One batch is under way at a time; what gets ready meanwhile makes the next.
+ * batch. What gets ready while a batch is under way makes the next.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { StoreError } from '../errors.ts';
 import type { StorePath } from '../formats/store-path.ts';
-import type { LocalStore, StagedPath } from '../stores/local-store.ts';
+import type { LocalStore, RegisterOutcome, StagedPath } from '../stores/local-store.ts';
 
 /** How often staged paths are searched for circles, in milliseconds: seldom, since only a broken substituter has any. */
 const CYCLE_INTERVAL = 1_000;
+
+/** How long a batch may keep the next one waiting, in milliseconds. */
+const PATIENCE = 250;
 
 interface Entry {
   readonly staged: StagedPath;
@@ -34,6 +38,8 @@ export class Registrar {
   #ready: Entry[] = [];
   #cycleWatch: NodeJS.Timeout | undefined;
   #registering = false;
+  /** Paths of batches whose outcome is not known yet. */
+  readonly #underWay = new Set<StorePath>();
 
   constructor({ store, onRegistered }: RegistrarOptions) {
     this.#store = store;
@@ -143,7 +149,11 @@ export class Registrar {
     entry.state = 'ready';
     this.#stopWaiting(entry);
     this.#ready.push(entry);
-    if (this.#registering) return;
+    this.#start();
+  }
+
+  #start(): void {
+    if (this.#registering || this.#ready.length === 0) return;
     this.#registering = true;
     // After this turn of the loop: whatever else it makes ready comes into the same batch.
     setImmediate(() => void this.#registerReady());
@@ -157,32 +167,59 @@ export class Registrar {
   }
 
   async #registerReady(): Promise<void> {
-    while (this.#ready.length > 0) {
-      const batch = this.#ready;
-      this.#ready = [];
-      for (const entry of batch) entry.state = 'taken';
-      await this.#registerBatch(batch);
+    for (let batch = this.#takeBatch(); batch.length > 0; batch = this.#takeBatch()) {
+      // A path that another process is making at this moment may keep its batch waiting for long: others go on.
+      await Promise.race([this.#registerBatch(batch), delay(PATIENCE, undefined, { ref: false })]);
     }
     this.#registering = false;
   }
 
+  /** What can be registered now, in order: what refers to a path of a batch under way stays behind. */
+  #takeBatch(): readonly Entry[] {
+    const behind = new Set(this.#underWay);
+    const [batch, rest]: [Entry[], Entry[]] = [[], []];
+    for (const entry of this.#ready) {
+      const { path, references } = entry.staged.info;
+      const waits = behind.size > 0 && references.some((reference) => reference !== path && behind.has(reference));
+      if (waits) behind.add(path);
+      (waits ? rest : batch).push(entry);
+    }
+    for (const entry of batch) {
+      entry.state = 'taken';
+      this.#underWay.add(entry.staged.info.path);
+    }
+    this.#ready = rest;
+    return batch;
+  }
+
   async #registerBatch(batch: readonly Entry[]): Promise<void> {
     const started = performance.now();
-    try {
-      const outcomes = await this.#store.registerStaged(batch.map(({ staged }) => staged));
-      const registered: StorePath[] = [];
-      for (const [index, outcome] of outcomes.entries()) {
-        const entry = batch[index]!;
-        if (outcome.state === 'failed') this.#failed(entry, outcome.error);
-        else {
-          registered.push(outcome.path);
-          entry.resolve();
-        }
+    const entries = new Map(batch.map((entry) => [entry.staged.info.path, entry]));
+    const registered: StorePath[] = [];
+    const onOutcome = (outcome: RegisterOutcome): void => {
+      const entry = entries.get(outcome.path)!;
+      entries.delete(outcome.path);
+      this.#underWay.delete(outcome.path);
+      if (outcome.state === 'failed') {
+        this.#failed(entry, outcome.error);
+        return;
       }
-      this.#onRegistered?.(registered, performance.now() - started);
+      registered.push(outcome.path);
+      entry.resolve();
+    };
+    try {
+      await this.#store.registerStaged(
+        batch.map(({ staged }) => staged),
+        { onOutcome },
+      );
     } catch (error) {
-      for (const entry of batch) this.#failed(entry, error);
+      for (const [path, entry] of entries) {
+        this.#underWay.delete(path);
+        this.#failed(entry, error);
+      }
     }
+    this.#onRegistered?.(registered, performance.now() - started);
+    this.#start();
   }
 
   #failed(entry: Entry, error: unknown): void {

@@ -144,7 +144,7 @@ export class Scheduler implements AsyncDisposable {
       get signal() {
         return node.signal;
       },
-      isValidPath: (path) => this.store.isValidPath(path),
+      isValidPath: (path) => this.#isValidPath(path),
       waitFor: (paths) =>
         this.#graph.waitFor(
           node,
@@ -156,6 +156,12 @@ export class Scheduler implements AsyncDisposable {
       discard: removeTree,
       register: (staged, signal) => this.#registrar.register(staged, signal),
     };
+  }
+
+  async #isValidPath(path: StorePath): Promise<boolean> {
+    // First: a collector that runs now may be about to delete what is valid still.
+    await this.store.addTempRoots([path]);
+    return await this.store.isValidPath(path);
   }
 
   /** Started with the first job: where everything is valid already there is no thread. */

@@ -26,6 +26,7 @@ import {
 import { fingerprint, type PathInfo } from '../formats/path-info.ts';
 import { parseSecretKey, type SecretKey, sign } from '../formats/signature.ts';
 import { hashPart, printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
+import { withoutCredentials } from '../formats/store-reference.ts';
 import type { BinaryCacheOptions } from './binary-cache-params.ts';
 import { type CacheTransport, isWritable, type WritableTransport } from './cache-transport.ts';
 import { openDecoder, openEncoder } from './compression.ts';
@@ -41,6 +42,7 @@ const EXTENSIONS: Readonly<Record<string, string>> = { xz: '.xz', zstd: '.zst', 
 
 export class BinaryCacheStore implements Store {
   readonly uri: string;
+  readonly openUri: string;
   readonly storeDir: StoreDir;
   readonly #transport: CacheTransport;
   readonly #options: BinaryCacheOptions;
@@ -54,10 +56,12 @@ export class BinaryCacheStore implements Store {
   /**
    * Nothing is read before it is needed.
    *
-   * @param uri - without credentials; the store takes the transport over.
+   * @param openUri - with credentials, if there are any.
+   * @param transport - is the store's own from here on.
    */
-  constructor(uri: string, transport: CacheTransport, options: BinaryCacheOptions) {
-    this.uri = uri;
+  constructor(openUri: string, transport: CacheTransport, options: BinaryCacheOptions) {
+    this.uri = withoutCredentials(openUri);
+    this.openUri = openUri;
     this.storeDir = options.storeDir;
     this.#transport = transport;
     this.#options = options;

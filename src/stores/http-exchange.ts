@@ -19,6 +19,9 @@ export interface HttpHead {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
+/** Made once: an error costs a stack trace. */
+const SUCCEEDED = { reason: new Error('unreachable: aborted after the end') };
+
 /** How much of a body that nobody wants is read, so that its connection can be used again. */
 const MAX_DISCARDED = 64 * 1024;
 
@@ -156,7 +159,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (this.#closed !== undefined) return;
     this.#resolve(this.#head!);
     this.#codec?.[Symbol.dispose]();
-    this.#closed = { reason: new Error('unreachable: aborted after the end') };
+    this.#closed = SUCCEEDED;
   }
 
   #close(reason: Error): void {

@@ -3,6 +3,7 @@
  *
  * Source: Nix 2.35 libstore/local-store.cc, LocalStore::LocalStore.
  */
+import { randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -107,10 +108,10 @@ async function readSchema({ stateDir, uri }: LocalStoreLayout): Promise<string |
   });
 }
 
-/** In one step: whoever finds the file finds all of it. */
+/** In one step: whoever finds the file finds all of it. Others may do the same at the same time. */
 async function writeSchema({ stateDir }: LocalStoreLayout): Promise<void> {
   const file = join(stateDir, 'db/schema');
-  const temporary = `${file}.${process.pid}`;
+  const temporary = `${file}.${randomBytes(8).toString('hex')}`;
   await writeFile(temporary, SCHEMA_VERSION, { flush: true });
   await rename(temporary, file);
 }

@@ -42,6 +42,7 @@ export async function openLocalStore(reference: StoreReference, settings: Settin
 
 export class LocalStore implements Store {
   readonly uri: string;
+  readonly openUri: string;
   readonly storeDir: StoreDir;
   /** Where store paths really lie. */
   readonly realStoreDir: string;
@@ -55,6 +56,7 @@ export class LocalStore implements Store {
   /** Use {@link openLocalStore}. */
   constructor(layout: LocalStoreLayout, settings: Settings) {
     this.uri = layout.uri;
+    this.openUri = layout.uri;
     this.storeDir = layout.storeDir;
     this.realStoreDir = layout.realStoreDir;
     this.stateDir = layout.stateDir;

@@ -14,6 +14,8 @@ interface Entry {
 
 export class MemoryStore implements Store {
   readonly uri = 'memory://';
+  /** Opens an empty one: what is in memory stays in its thread. */
+  readonly openUri = 'memory://';
   readonly storeDir: StoreDir;
   readonly #entries = new Map<StorePath, Entry>();
 

@@ -105,8 +105,8 @@ async function openBinaryCache(
   const { BINARY_CACHE_PARAMS, parseBinaryCacheParams } = await import('./binary-cache-params.ts');
   checkParams(reference, BINARY_CACHE_PARAMS);
   const options = parseBinaryCacheParams(reference.params, settings.secretKeyFiles);
-  const uri = withoutCredentials(printStoreReference(reference));
-  return new BinaryCacheStore(uri, connect(uri), options);
+  const uri = printStoreReference(reference);
+  return new BinaryCacheStore(uri, connect(withoutCredentials(uri)), options);
 }
 
 async function openMemory(reference: StoreReference): Promise<Store> {

@@ -27,8 +27,10 @@ export interface NarOptions extends QueryOptions {
 }
 
 export interface Store extends AsyncDisposable {
-  /** The URI that opens this store again, without credentials: fit for messages. */
+  /** The URI of this store without credentials: fit for messages. */
   readonly uri: string;
+  /** The URI that opens this store again, in another thread for example: may hold credentials, and is never shown. */
+  readonly openUri: string;
   readonly storeDir: StoreDir;
 
   /** What the store knows of a path; `undefined` where the path is not valid. */

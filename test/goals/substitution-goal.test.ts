@@ -28,6 +28,7 @@ function info(references: readonly StorePath[] = []): PathInfo {
 function substituter(uri: string, query: () => PathInfo | undefined): Store {
   return {
     uri,
+    openUri: uri,
     storeDir: DEFAULT_STORE_DIR,
     queryPathInfo: async () => query(),
     isValidPath: async () => query() !== undefined,

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { IncompleteClosureError, StoreError } from '../../src/errors.ts';
 import { parseBaseName, type StorePath } from '../../src/formats/store-path.ts';
 import { Registrar, type RegistrarOptions } from '../../src/scheduler/registrar.ts';
-import type { StagedPath } from '../../src/stores/local-store.ts';
+import type { RegisterOutcome, StagedPath } from '../../src/stores/local-store.ts';
 
 const path = (id: number): StorePath => parseBaseName(`${'0'.repeat(32)}-path-${id}`);
 
@@ -20,16 +20,18 @@ class StrictStore implements Pick<RegistrarOptions, 'store'> {
   readonly valid: Set<StorePath>;
   readonly refuses = new Set<StorePath>();
   readonly store: RegistrarOptions['store'] = {
-    registerStaged: async (batch) => {
+    registerStaged: async (batch, { onOutcome } = {}) => {
       await new Promise(setImmediate);
       this.batches.push(batch.map(({ info }) => info.path));
-      return batch.map(({ info: { path, references } }) => {
+      const outcomes = batch.map(({ info: { path, references } }): RegisterOutcome => {
         const missing = references.find((reference) => reference !== path && !this.valid.has(reference));
         if (missing !== undefined) return { path, state: 'failed', error: new IncompleteClosureError(missing) };
         if (this.refuses.has(path)) return { path, state: 'failed', error: new StoreError('as asked') };
         this.valid.add(path);
         return { path, state: 'registered' };
       });
+      for (const each of outcomes) onOutcome?.(each);
+      return outcomes;
     },
   };
 
@@ -78,14 +80,35 @@ describe('the registrar', () => {
     const { registerStaged } = fake.store;
     let calls = 0;
     const store: RegistrarOptions['store'] = {
-      registerStaged: (batch) => {
+      registerStaged: (batch, options) => {
         if (calls++ === 0) throw new StoreError('disk full');
-        return registerStaged(batch);
+        return registerStaged(batch, options);
       },
     };
     const registrar = new Registrar({ store });
     assert.equal(await outcome(registrar.register(staged(0), never)), 'ERR_STORE');
     assert.equal(await outcome(registrar.register(staged(1), never)), 'registered');
+  });
+
+  test('lets others go on when a batch waits for a lock, but nothing that refers to it', async () => {
+    const fake = new StrictStore();
+    const { registerStaged } = fake.store;
+    const { promise: unlocked, resolve: unlock } = Promise.withResolvers<void>();
+    const store: RegistrarOptions['store'] = {
+      registerStaged: async (batch, options) => {
+        if (batch.some(({ info }) => info.path === path(0))) await unlocked;
+        return await registerStaged(batch, options);
+      },
+    };
+    const registrar = new Registrar({ store });
+    const locked = registrar.register(staged(0), never);
+    await new Promise(setImmediate);
+    const behind = registrar.register(staged(1, 0), never);
+    await registrar.register(staged(2), never);
+    assert.deepEqual(fake.batches, [[path(2)]]);
+    unlock();
+    await Promise.all([locked, behind]);
+    assert.deepEqual(fake.batches, [[path(2)], [path(0)], [path(1)]]);
   });
 
   test('withdraws what waits when its signal aborts', async () => {

@@ -42,7 +42,7 @@ const BZIP2_EMPTY = base64('QlpoORdyRThQkAAAAAA=');
 /** 30,000,000 zeros. */
 const BZIP2_ZEROS = base64('QlpoOTFBWSZTWRkjKSIA5cfAAMAIAAggADDMCappgqEo2qqUJR4u5IpwoSAyRlJE');
 /** 131,072 zeros: what comes out fills the buffer exactly when the stream ends. */
-const BZIP2_128_KIB = base64('QlpoOTFBWSZTWbOzF34AAQHAAMAAAAggADDCAKmlWALGAcXckU4UJCzsxd+A=');
+const BZIP2_128_KIB = base64('QlpoOTFBWSZTWbOzF34AAQHAAMAAAAggADCAKmlWALGAcXckU4UJCzsxd+A=');
 
 async function encode(compression: string, input: Uint8Array): Promise<Buffer> {
   return pump((sink) => openEncoder(compression, sink), input);

@@ -26,7 +26,7 @@ const signed = async (info: PathInfo, ...keys: SecretKey[]): Promise<PathInfo> =
   return { ...info, signatures: await Promise.all(keys.map((key) => sign(key, text))) };
 };
 
-function check(info: PathInfo, requireSigs = true): Promise<void> {
+async function check(info: PathInfo, requireSigs = true): Promise<void> {
   const trustedPublicKeys = [printPublicKey(publicKeyOf(trusted))];
   return new Trust({ requireSigs, trustedPublicKeys }).check(DEFAULT_STORE_DIR, info, 'http://cache');
 }

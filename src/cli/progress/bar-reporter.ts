@@ -63,10 +63,9 @@ export class BarReporter implements Reporter {
   }
 
   #draw(): void {
-    const now = this.#clock.now();
-    const narRate = this.#rate.sample(now, this.#check?.narBytes ?? this.#tally.narBytes);
+    const narRate = this.#rate.sample(this.#clock.now(), this.#check?.narBytes ?? this.#tally.narBytes);
     const { columns, rows } = this.#terminal;
-    const options: FrameOptions = { columns, rows, now, narRate };
+    const options: FrameOptions = { columns, rows, narRate };
     this.#block.draw(
       this.#check === undefined ? transferFrame(this.#tally, options) : checkFrame(this.#check, options),
     );

@@ -6,8 +6,6 @@ import { countPaths, formatBytes, formatBytesOf, formatRate, formatSeconds } fro
 export interface FrameOptions {
   readonly columns: number;
   readonly rows: number;
-  /** By the clock of the tally. */
-  readonly now: number;
   /** Bytes unpacked a second, lately. */
   readonly narRate: number;
 }
@@ -29,11 +27,11 @@ export function transferFrame(tally: Tally, options: FrameOptions): string[] {
 }
 
 /** Cells of a table; those at the end are left out where the terminal is narrow. */
-function transferLines(transfers: readonly RunningTransfer[], { columns, now }: FrameOptions): string[] {
+function transferLines(transfers: readonly RunningTransfer[], { columns }: FrameOptions): string[] {
   const rows = transfers.map((transfer) => [
     pathName(transfer.path),
     formatBytesOf(transfer.narBytes, transfer.narSize),
-    formatRate((transfer.narBytes * 1000) / Math.max(1, now - transfer.startedAt)),
+    transfer.rate === undefined ? '' : formatRate(transfer.rate),
     gauge(transfer.narBytes, transfer.narSize),
   ]);
   const widths = [0, 1, 2, 3].map((cell) => Math.max(0, ...rows.map((row) => row[cell]!.length)));
@@ -65,7 +63,10 @@ function summaryLine(tally: Tally, options: FrameOptions): string {
     `${formatBytesOf(narBytes, totals.narBytes)} unpacked`,
     options.narRate >= 1 ? formatRate(options.narRate) : '',
     unpacked < totals.paths ? timeLeft(tally, totals.narBytes - narBytes, options) : 'registering',
-    `${formatBytesOf(tally.downloadedBytes, totals.downloadBytes)} downloaded`,
+    // Without compression this would only say the same again.
+    totals.downloadBytes === totals.narBytes
+      ? ''
+      : `${formatBytesOf(tally.downloadedBytes, totals.downloadBytes)} downloaded`,
     undecided > 0 ? `looking up ${undecided} more` : '',
   ].filter((part) => part !== '');
   let line = parts.shift()!;
@@ -77,12 +78,11 @@ function summaryLine(tally: Tally, options: FrameOptions): string {
 }
 
 /** As long as everything takes at the rate of all together, or the slowest at its own: whichever is longer. */
-function timeLeft(tally: Tally, bytes: number, { now, narRate }: FrameOptions): string {
-  const slowest = [...tally.running.values()].map(({ narBytes, narSize, startedAt }) => {
-    const seconds = (now - startedAt) / 1000;
-    return seconds < 1 || narBytes === 0 ? 0 : ((narSize - narBytes) * seconds) / narBytes;
-  });
-  const seconds = Math.max(narRate < 1 ? 0 : bytes / narRate, ...slowest);
+function timeLeft(tally: Tally, bytes: number, { narRate }: FrameOptions): string {
+  const alone = [...tally.running.values()].map(({ narBytes, narSize, rate = 0 }) =>
+    rate < 1 ? 0 : (narSize - narBytes) / rate,
+  );
+  const seconds = Math.max(narRate < 1 ? 0 : bytes / narRate, ...alone);
   return seconds === 0 ? '' : `${formatSeconds(Math.max(1, Math.ceil(seconds)))} left`;
 }
 

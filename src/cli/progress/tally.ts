@@ -5,10 +5,16 @@ import type { SchedulerEvents, TransferView } from '../../goals/events.ts';
 
 /** A transfer that a worker has begun and not ended. */
 export interface RunningTransfer extends TransferView {
-  /** By the clock of the tally, in milliseconds. */
-  readonly startedAt: number;
   readonly downloadedBytes: number;
   /** Bytes that were unpacked. */
+  readonly narBytes: number;
+  /** Bytes unpacked a second, since the first ones came; undefined until more have come. */
+  readonly rate: number | undefined;
+}
+
+/** When the first bytes of a transfer came: it may have waited long for them. */
+interface Beginning {
+  readonly at: number;
   readonly narBytes: number;
 }
 
@@ -30,6 +36,7 @@ export class Tally {
   #expectedNarBytes = 0;
   #expectedDownloadBytes = 0;
   #unknownDownloads = 0;
+  readonly #beginnings = new Map<StorePath, Beginning>();
   /** Goals of which it is not known yet whether they bring a transfer. */
   readonly #undecided = new Set<StorePath>();
   readonly #unpacked = new Set<StorePath>();
@@ -86,11 +93,12 @@ export class Tally {
       this.#expect(view);
     });
     events.on('transferStarted', (view) => {
-      this.running.set(view.path, { ...view, startedAt: this.#now(), downloadedBytes: 0, narBytes: 0 });
+      this.#beginnings.delete(view.path);
+      this.running.set(view.path, { ...view, downloadedBytes: 0, narBytes: 0, rate: undefined });
     });
     events.on('transferProgress', (progress) => {
-      const transfer = this.running.get(progress.path);
-      if (transfer !== undefined) this.running.set(progress.path, { ...transfer, ...progress });
+      if (!this.running.has(progress.path)) return;
+      this.running.set(progress.path, { ...progress, rate: this.#rate(progress.path, progress.narBytes) });
     });
     events.on('transferFinished', ({ path, narSize, downloadedBytes }) => {
       this.running.delete(path);
@@ -105,6 +113,14 @@ export class Tally {
     events.on('pathsRegistered', ({ paths }) => {
       this.#registered += paths.length;
     });
+  }
+
+  #rate(path: StorePath, narBytes: number): number | undefined {
+    const at = this.#now();
+    const beginning = this.#beginnings.get(path);
+    if (beginning === undefined && narBytes > 0) this.#beginnings.set(path, { at, narBytes });
+    if (beginning === undefined || at === beginning.at) return undefined;
+    return ((narBytes - beginning.narBytes) * 1000) / (at - beginning.at);
   }
 
   #expect(view: TransferView): void {

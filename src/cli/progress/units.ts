@@ -51,7 +51,7 @@ function unitOf(bytes: number): number {
 
 function inUnit(bytes: number, unit: number): string {
   const value = bytes / 1024 ** unit;
-  return unit === 0 || value >= 99.95 ? String(Math.round(value)) : value.toFixed(1);
+  return unit === 0 || bytes === 0 || value >= 99.95 ? String(Math.round(value)) : value.toFixed(1);
 }
 
 function twoDigits(value: number): string {

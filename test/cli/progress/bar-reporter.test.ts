@@ -19,14 +19,17 @@ test('the display follows the transfers, and ends as one line', () => {
   const { screen, clock, reporter, transfers } = follow();
   const [a, b] = [transfers.start('a', 4 * MIB), transfers.start('b', 6 * MIB)];
   clock.pass(1000);
+  transfers.progress(a, MIB);
+  transfers.progress(b, MIB);
+  clock.pass(500);
   transfers.progress(a, 2 * MIB);
   transfers.progress(b, 3 * MIB);
-  clock.pass(1000);
+  clock.pass(500);
   assert.equal(
     screen.text,
     [
-      '  a  2.0/4.0 MiB  1.0 MiB/s  [========        ]',
-      '  b  3.0/6.0 MiB  1.5 MiB/s  [========        ]',
+      '  a  2.0/4.0 MiB  2.0 MiB/s  [========        ]',
+      '  b  3.0/6.0 MiB  4.0 MiB/s  [========        ]',
       '0/2 paths, 5.0/10.0 MiB unpacked, 2.7 MiB/s, 2 s left, 2.5/5.0 MiB downloaded',
     ].join('\n'),
   );

@@ -2,24 +2,29 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkFrame, transferFrame } from '../../../src/cli/progress/frame.ts';
 import { Tally } from '../../../src/cli/progress/tally.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { MIB, Transfers } from '../../support/transfers.ts';
 
-function follow(): { tally: Tally; transfers: Transfers } {
-  const tally = new Tally(() => 0);
+function follow(clock = new FakeClock()): { tally: Tally; transfers: Transfers } {
+  const tally = new Tally(() => clock.now());
   const transfers = new Transfers();
   tally.follow(transfers.events);
   return { tally, transfers };
 }
 
-/** Two transfers under way, one done, one to come; two seconds after they began. */
+/** Two transfers under way for a second, one done, one to come. */
 function busy(): Tally {
-  const { tally, transfers } = follow();
+  const clock = new FakeClock();
+  const { tally, transfers } = follow(clock);
   const [big, small, done] = [
     transfers.start('a-big-one-1.0', 40 * MIB),
     transfers.start('small', 2 * MIB),
     transfers.start('done', 10 * MIB),
   ];
   transfers.expect('later', 48 * MIB);
+  transfers.progress(big, 5 * MIB);
+  transfers.progress(small, MIB / 2);
+  clock.pass(1000);
   transfers.progress(big, 10 * MIB);
   transfers.progress(small, MIB);
   transfers.finish(done);
@@ -27,7 +32,7 @@ function busy(): Tally {
 }
 
 test('a frame shows what runs, oldest first, and what all comes to', () => {
-  assert.deepEqual(transferFrame(busy(), { columns: 120, rows: 24, now: 2000, narRate: 10 * MIB }), [
+  assert.deepEqual(transferFrame(busy(), { columns: 120, rows: 24, narRate: 10 * MIB }), [
     '  a-big-one-1.0  10.0/40.0 MiB  5.0 MiB/s  [====            ]',
     '  small            1.0/2.0 MiB  512 KiB/s  [========        ]',
     '1/4 paths, 21.0/100 MiB unpacked, 10.0 MiB/s, 8 s left, 10.5/50.0 MiB downloaded',
@@ -35,22 +40,27 @@ test('a frame shows what runs, oldest first, and what all comes to', () => {
 });
 
 test('the time left is that of the slowest transfer, where it takes longer than all at their rate', () => {
-  const { tally, transfers } = follow();
-  transfers.progress(transfers.start('slow', 10 * MIB), MIB);
-  const [, summary] = transferFrame(tally, { columns: 120, rows: 24, now: 2000, narRate: 100 * MIB });
+  const clock = new FakeClock();
+  const { tally, transfers } = follow(clock);
+  const slow = transfers.start('slow', 10 * MIB);
+  clock.pass(60_000); // for the first byte
+  transfers.progress(slow, MIB / 2);
+  clock.pass(1000);
+  transfers.progress(slow, MIB);
+  const [, summary] = transferFrame(tally, { columns: 120, rows: 24, narRate: 100 * MIB });
   assert.match(summary!, /, 18 s left,/);
 });
 
 for (const columns of [1, 2, 10, 20, 30, 40, 50, 60, 70, 80, 200]) {
   test(`no line of a frame reaches the last of ${columns} columns`, () => {
-    const lines = transferFrame(busy(), { columns, rows: 24, now: 2000, narRate: MIB });
+    const lines = transferFrame(busy(), { columns, rows: 24, narRate: MIB });
     for (const line of lines) assert.ok(line.length <= Math.max(1, columns - 1), line);
     assert.ok(lines.at(-1)!.length > 0);
   });
 }
 
 test('a narrow terminal gets names and sizes, and no rates', () => {
-  assert.deepEqual(transferFrame(busy(), { columns: 50, rows: 24, now: 2000, narRate: MIB }), [
+  assert.deepEqual(transferFrame(busy(), { columns: 50, rows: 24, narRate: MIB }), [
     '  a-big-one-1.0  10.0/40.0 MiB',
     '  small            1.0/2.0 MiB',
     '1/4 paths, 21.0/100 MiB unpacked, 1.0 MiB/s',
@@ -60,25 +70,25 @@ test('a narrow terminal gets names and sizes, and no rates', () => {
 test('a long name is cut where sizes would not fit beside it', () => {
   const { tally, transfers } = follow();
   transfers.start(`${'long-'.repeat(20)}1`, 2 * MIB);
-  const [line] = transferFrame(tally, { columns: 80, rows: 24, now: 1000, narRate: 0 });
-  assert.equal(line, '  long-long-long-long-long-long-long-l…  0.0/2.0 MiB  0 B/s  [                ]');
+  const [line] = transferFrame(tally, { columns: 80, rows: 24, narRate: 0 });
+  assert.equal(line, '  long-long-long-long-long-long-long-long-lon…  0/2.0 MiB    [                ]');
 });
 
 test('what has no room is counted, oldest kept', () => {
   const { tally, transfers } = follow();
   for (let index = 0; index < 30; index++) transfers.start(`p${index}`, MIB);
-  const tall = transferFrame(tally, { columns: 80, rows: 50, now: 1, narRate: 0 });
+  const tall = transferFrame(tally, { columns: 80, rows: 50, narRate: 0 });
   assert.equal(tall.length, 11);
   assert.match(tall[0]!, /^ {2}p0 /);
   assert.equal(tall[9], '  … and 21 more');
-  const flat = transferFrame(tally, { columns: 80, rows: 6, now: 1, narRate: 0 });
+  const flat = transferFrame(tally, { columns: 80, rows: 6, narRate: 0 });
   assert.deepEqual(flat.slice(1, 3), [flat[1], '  … and 28 more']);
-  assert.equal(transferFrame(tally, { columns: 80, rows: 3, now: 1, narRate: 0 }).length, 1);
+  assert.equal(transferFrame(tally, { columns: 80, rows: 3, narRate: 0 }).length, 1);
 });
 
 test('before anything is expected a frame says what is looked up', () => {
   const { tally, transfers } = follow();
-  const options = { columns: 80, rows: 24, now: 0, narRate: 0 };
+  const options = { columns: 80, rows: 24, narRate: 0 };
   assert.deepEqual(transferFrame(tally, options), ['starting']);
   transfers.events.emit('goalStarted', { path: transfers.view('a', 1, 1).path });
   assert.deepEqual(transferFrame(tally, options), ['looking up 1 path']);
@@ -87,12 +97,12 @@ test('before anything is expected a frame says what is looked up', () => {
 test('when all is unpacked a frame says that it is being registered', () => {
   const { tally, transfers } = follow();
   transfers.finish(transfers.start('a', 2 * MIB));
-  const [line] = transferFrame(tally, { columns: 80, rows: 24, now: 10, narRate: 0 });
+  const [line] = transferFrame(tally, { columns: 80, rows: 24, narRate: 0 });
   assert.equal(line, '1/1 paths, 2.0/2.0 MiB unpacked, registering, 1.0/1.0 MiB downloaded');
 });
 
 test('a check is one line', () => {
-  const options = { columns: 80, rows: 24, now: 0, narRate: 2 * MIB };
+  const options = { columns: 80, rows: 24, narRate: 2 * MIB };
   assert.deepEqual(checkFrame({ done: 3, expected: 51, narBytes: 0 }, options), ['checked 3/51 paths']);
   assert.deepEqual(checkFrame({ done: 3, expected: 51, narBytes: 5 * MIB }, options), [
     'checked 3/51 paths, 5.0 MiB read, 2.0 MiB/s',
