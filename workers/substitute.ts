@@ -4,6 +4,7 @@ import { Stopwatch } from '../src/pool/stopwatch.ts';
 import { NarRestorer } from '../src/stores/nar-fs.ts';
 import { openStoreOnce } from '../src/stores/open-store.ts';
 import { removeTree } from '../src/stores/remove-tree.ts';
+import type { Sink } from '../src/stores/store.ts';
 import { Trust } from '../src/stores/trust.ts';
 import { verifyNar } from '../src/stores/verify-nar.ts';
 
@@ -21,7 +22,8 @@ const substitute: Handler<'substitute'> = serve(async ({ from, info, destination
     downloadedBytes += bytes;
     progress.addDownloaded(bytes);
   };
-  const nar = verifyNar(source.storeDir, info, (sink) => source.narFromPath(info, sink, { signal, onDownload }));
+  const download = (sink: Sink): Promise<void> => source.narFromPath(info, sink, { signal, onDownload });
+  const nar = verifyNar(source.storeDir, info, download, source.uri);
   await nar((chunk) => {
     signal.throwIfAborted();
     restorer.push(chunk);

@@ -23,9 +23,12 @@ export class Failures {
   readonly #storeDir: StoreDir;
   /** Whose failure an error was, before it became the failure of others. */
   readonly #owners = new Map<SluiceError, StorePath>();
+  /** URI of the store that was of no use. */
+  readonly #substituters = new Map<SluiceError, string>();
 
   constructor(storeDir: StoreDir, events: EventEmitter<SchedulerEvents>) {
     this.#storeDir = storeDir;
+    events.on('substituterFailed', ({ error, substituter }) => this.#substituters.set(error, substituter));
     events.on('goalFinished', ({ path, result }) => {
       if ('failure' in result && !this.#owners.has(result.failure)) this.#owners.set(result.failure, path);
     });
@@ -49,7 +52,9 @@ export class Failures {
   #describe({ error, requested }: Failure, { debug }: { readonly debug: boolean }): string {
     const owner = this.#owners.get(error);
     const names = owner === undefined || isNamed(owner, error);
-    const subject = names ? undefined : `cannot copy '${printStorePath(this.#storeDir, owner)}'`;
+    const substituter = this.#substituters.get(error);
+    const from = substituter === undefined || error.message.includes(substituter) ? '' : ` from '${substituter}'`;
+    const subject = names ? undefined : `cannot copy '${printStorePath(this.#storeDir, owner)}'${from}`;
     const dependants = requested.filter((path) => path !== owner && !isNamed(path, error));
     const note = dependants.length === 0 ? undefined : `needed by ${this.#list(dependants)}`;
     return describeError(error, { debug, subject, note });

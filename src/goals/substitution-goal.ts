@@ -113,7 +113,7 @@ export class SubstitutionGoal implements Goal {
       return { state: 'succeeded', how: 'substituted' };
     } catch (error) {
       await context.discard(location);
-      signal.throwIfAborted();
+      if (signal.aborted && error === signal.reason) throw error;
       // Again the local store's fault.
       return { state: 'failed', failure: asSluiceError(error) };
     }

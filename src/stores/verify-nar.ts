@@ -12,11 +12,12 @@ import type { NarSource } from './store.ts';
  * Passes the bytes of `nar` on and checks them against `info`: size, hash, and content address where there is one. A
  * NAR that goes on past `info.narSize` is cut off at once: the chunk that goes too far does not reach the sink.
  *
+ * @param from - URI of the store that the NAR comes from, for messages.
  * @returns a source that throws a {@link HashMismatchError} at its end when something differs.
  */
-export function verifyNar(storeDir: StoreDir, info: PathInfo, nar: NarSource): NarSource {
+export function verifyNar(storeDir: StoreDir, info: PathInfo, nar: NarSource, from?: string): NarSource {
   return async (sink) => {
-    const what = `NAR of '${printStorePath(storeDir, info.path)}'`;
+    const what = `NAR of '${printStorePath(storeDir, info.path)}'${from === undefined ? '' : ` from '${from}'`}`;
     const hasher = createHash(info.narHash.algorithm);
     const contents = contentHasher(info);
     let size = 0;

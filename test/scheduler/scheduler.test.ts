@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { mkdtempDisposable, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { hashPart, type StorePath } from '../../src/formats/store-path.ts';
+import { Scheduler } from '../../src/scheduler/scheduler.ts';
+import type { Settings } from '../../src/settings.ts';
+import { type Misbehave, serveCache } from '../support/http-cache.ts';
+import { type SmallCache, smallCache } from '../support/small-cache.ts';
+
+const open = (root: string, substituters: readonly string[], settings: Partial<Settings> = {}): Promise<Scheduler> =>
+  Scheduler.open({ store: `local?root=${root}`, substituters, settings: { workerThreads: 2, ...settings } });
+
+interface Setting extends AsyncDisposable {
+  readonly cache: SmallCache;
+  readonly root: string;
+  readonly url: string;
+}
+
+/** A small cache behind HTTP, and the root of a store that does not exist yet. */
+async function setting(misbehave?: (cache: SmallCache) => Misbehave): Promise<Setting> {
+  await using opened = new AsyncDisposableStack();
+  const tmp = opened.use(await mkdtempDisposable(join(tmpdir(), 'sluice-test-')));
+  const cache = await smallCache(join(tmp.path, 'cache'));
+  const server = opened.use(await serveCache(cache.dir, misbehave?.(cache)));
+  const resources = opened.move();
+  const root = join(tmp.path, 'root');
+  return { cache, root, url: server.url, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
+const inStoreDir = async (root: string): Promise<string[]> =>
+  (await readdir(join(root, 'nix/store'))).filter((name) => name !== '.links').sort();
+
+const narinfoOf = (path: StorePath): string => `${hashPart(path)}.narinfo`;
+
+describe('a scheduler', () => {
+  test('makes a closure valid through worker threads, and tells of it', async () => {
+    await using given = await setting();
+    await using scheduler = await open(given.root, [given.url]);
+    const registered: StorePath[] = [];
+    const finished: StorePath[] = [];
+    scheduler.events.on('pathsRegistered', ({ paths }) => void registered.push(...paths));
+    scheduler.events.on('transferFinished', ({ path }) => void finished.push(path));
+    const { base, lib, app } = given.cache;
+    const [result] = await scheduler.realise([given.cache.paths[2]]);
+    assert.deepEqual(result, { path: app.info.path, state: 'succeeded', how: 'substituted' });
+    assert.deepEqual(
+      registered,
+      [base, lib, app].map(({ info }) => info.path),
+      'references first',
+    );
+    assert.deepEqual(finished.toSorted(), registered.toSorted());
+    assert.equal((await readFile(join(given.root, given.cache.paths[0]))).length, 5000);
+  });
+
+  test('has nothing to do the second time, and starts no thread', async () => {
+    await using given = await setting();
+    {
+      await using first = await open(given.root, [given.url]);
+      await first.realise([given.cache.paths[2]]);
+    }
+    await using second = await open(given.root, ['file:///nonexistent']);
+    const [result] = await second.realise([given.cache.paths[2]]);
+    assert.deepEqual(result, { path: given.cache.app.info.path, state: 'succeeded', how: 'alreadyValid' });
+  });
+
+  test('shares goals between requests that run at once', async () => {
+    await using given = await setting();
+    await using scheduler = await open(given.root, [given.url]);
+    let started = 0;
+    scheduler.events.on('transferStarted', () => void started++);
+    const all = await Promise.all(given.cache.paths.map((path) => scheduler.realise([path])));
+    assert.ok(all.flat().every(({ state }) => state === 'succeeded'));
+    assert.equal(started, 3);
+  });
+
+  test('takes a path from the next cache where the first one is broken', async () => {
+    await using broken = await setting(({ app }) => (name) => {
+      return name === narinfoOf(app.info.path)
+        ? { status: 500 }
+        : name.startsWith('nar/')
+          ? { truncate: 60 }
+          : undefined;
+    });
+    await using given = await setting();
+    await using scheduler = await open(given.root, [broken.url, given.url]);
+    const failures: string[] = [];
+    scheduler.events.on('substituterFailed', ({ substituter, error, next }) => {
+      assert.deepEqual([substituter, next], [broken.url, given.url]);
+      failures.push(error.code);
+    });
+    const [result] = await scheduler.realise([given.cache.paths[2]]);
+    assert.equal(result?.state, 'succeeded');
+    assert.deepEqual(failures.toSorted(), ['ERR_TRANSFER', 'ERR_TRANSFER', 'ERR_TRANSFER']);
+  });
+
+  test('leaves nothing of a path whose reference cannot be had', async () => {
+    await using given = await setting(({ base }) => (name) => {
+      return name === narinfoOf(base.info.path) ? { status: 404 } : undefined;
+    });
+    await using scheduler = await open(given.root, [given.url]);
+    const [result] = await scheduler.realise([given.cache.paths[2]]);
+    assert.equal(result?.state, 'incompleteClosure');
+    await scheduler[Symbol.asyncDispose]();
+    assert.deepEqual(await inStoreDir(given.root), []);
+  });
+
+  test('an aborted request stops its transfers, leaves nothing half done, and rejects with the reason', async () => {
+    const controller = new AbortController();
+    await using given = await setting(() => (name) => {
+      if (!name.startsWith('nar/')) return undefined;
+      controller.abort(new Error('stop'));
+      return { after: new Promise(() => {}) };
+    });
+    await using scheduler = await open(given.root, [given.url]);
+    await assert.rejects(scheduler.realise([given.cache.paths[2]], controller), /stop/);
+    await scheduler[Symbol.asyncDispose]();
+    assert.deepEqual(await inStoreDir(given.root), []);
+  });
+
+  test('can be used again after a request was aborted', async () => {
+    await using given = await setting();
+    await using scheduler = await open(given.root, [given.url]);
+    const aborted = scheduler.realise([given.cache.paths[2]], { signal: AbortSignal.abort(new Error('stop')) });
+    await assert.rejects(aborted, /stop/);
+    const [result] = await scheduler.realise([given.cache.paths[2]]);
+    assert.equal(result?.state, 'succeeded');
+  });
+
+  test('rejects references that form a circle, instead of waiting for ever', async () => {
+    await using given = await setting();
+    const { base, app } = given.cache;
+    const file = join(given.cache.dir, narinfoOf(base.info.path));
+    const narinfo = await readFile(file, 'utf8');
+    await writeFile(file, narinfo.replace(/^References: .*$/m, `References: ${app.info.path}`));
+    await using scheduler = await open(given.root, [given.url], { requireSigs: false });
+    const [result] = await scheduler.realise([given.cache.paths[2]]);
+    assert.ok(result?.state === 'failed');
+    assert.match(result.failure.message, /references form a cycle/);
+    await scheduler[Symbol.asyncDispose]();
+    assert.deepEqual(await inStoreDir(given.root), []);
+  });
+
+  test('sends the password of a cache from its worker threads, too, and shows it nowhere', async () => {
+    const secret = `Basic ${Buffer.from('user:secret').toString('base64')}`;
+    await using given = await setting(() => (_name, { headers }) => {
+      return headers.authorization === secret ? undefined : { status: 401 };
+    });
+    const url = given.url.replace('//', '//user:secret@');
+    await using scheduler = await open(given.root, [url]);
+    const shown = new Set<string>();
+    scheduler.events.on('transferFinished', ({ substituter }) => void shown.add(substituter));
+    const [result] = await scheduler.realise([given.cache.paths[2]]);
+    assert.equal(result?.state, 'succeeded');
+    assert.deepEqual([...shown], [given.url]);
+  });
+
+  test('substitutes from another local store', async () => {
+    await using given = await setting();
+    {
+      await using first = await open(given.root, [given.url]);
+      await first.realise([given.cache.paths[2]]);
+    }
+    const copy = `${given.root}-copy`;
+    await using scheduler = await open(copy, [`local?root=${given.root}`]);
+    const [result] = await scheduler.realise([given.cache.paths[2]]);
+    assert.equal(result?.state, 'succeeded');
+    assert.deepEqual(await inStoreDir(copy), [...(await inStoreDir(given.root)), ...(await stagingOf(copy))].sort());
+  });
+
+  const refused = [
+    ['a scheme that there is not', { store: 'gopher://x' }, 'ERR_USAGE'],
+    ['a substituter that there is not', { store: '/tmp/x', substituters: ['gopher://x'] }, 'ERR_USAGE'],
+    ['a malformed key', { store: '/tmp/x', settings: { trustedPublicKeys: ['nonsense'] } }, 'ERR_FORMAT'],
+  ] as const;
+  for (const [what, options, code] of refused) {
+    test(`is not opened with ${what}`, async () => {
+      await assert.rejects(Scheduler.open(options), { code });
+    });
+  }
+
+  test('refuses what is no store path', async () => {
+    await using given = await setting();
+    await using scheduler = await open(given.root, []);
+    await assert.rejects(scheduler.realise(['/nix/store/nonsense']), { code: 'ERR_FORMAT' });
+  });
+});
+
+/** The staging directory of a scheduler that is still open. */
+async function stagingOf(root: string): Promise<string[]> {
+  return (await inStoreDir(root)).filter((name) => name.includes('-tmp-sluice-'));
+}
