@@ -68,7 +68,7 @@ export function referencesFirst(
     if (isDone || seen.has(path)) continue;
     seen.add(path);
     stack.push({ path, isDone: true });
-    for (const reference of infos.get(path)?.references.toSorted().reverse() ?? []) {
+    for (const reference of infos.get(path)?.references.toReversed() ?? []) {
       if (infos.has(reference) && isMember(reference) && !seen.has(reference))
         stack.push({ path: reference, isDone: false });
     }

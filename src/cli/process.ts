@@ -26,13 +26,15 @@ const stdout: Output = {
   get isTerminal() {
     return process.stdout.isTTY === true;
   },
-  write: (bytes) => new Promise((resolve) => process.stdout.write(bytes, () => resolve())),
+  write: (bytes) =>
+    new Promise((resolve, reject) => {
+      process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+    }),
 };
 
-/** Whoever read our output has gone, as `head` does. */
+/** Whoever read our output has gone, as `head` does. Any other error reaches the one who wrote. */
 function stopQuietly(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(BROKEN_PIPE);
-  throw error;
 }
 
 /** package.json is above `src/cli` in the checkout, and above `dist/src/cli` in what is built. */

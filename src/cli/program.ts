@@ -1,6 +1,5 @@
 /** Parses the command line and runs the command that it names, of which only that one's module is loaded. */
 import { Command, CommanderError, Option } from 'commander';
-import { UsageError } from '../errors.ts';
 import { makeSettings, type Settings } from '../settings.ts';
 import type { Cli, Output, Work } from './command.ts';
 import { COMMANDS, type CommandEntry } from './command-table.ts';
@@ -22,10 +21,8 @@ export interface Host {
 
 /** @returns the exit code. Whatever goes wrong has been printed. */
 export async function runProgram(args: readonly string[], host: Host): Promise<number> {
-  const session = new Session(host);
-  const code = await session.run(args);
-  session[Symbol.dispose]();
-  return code;
+  using session = new Session(host);
+  return await session.run(args);
 }
 
 /** One run of the program: what its flags say, and what it has opened. */
@@ -127,11 +124,7 @@ class Session implements Cli, Disposable {
       this.debug = true;
       this.#level = 'debug';
     });
-    program.on('option:log-format', (format: string) => {
-      const known = LOG_FORMATS.find((each) => each === format);
-      if (known === undefined) throw new UsageError(`unknown log format '${format}', wanted ${LOG_FORMATS.join(', ')}`);
-      this.#logFormat = known;
-    });
+    program.on('option:log-format', (format: LogFormat) => (this.#logFormat = format)); // the choices have been checked
     addSettingsFlags(program, (setting) => Object.assign(this.#overrides, setting));
   }
 

@@ -3,7 +3,7 @@
  *
  * Source: Nix 2.35 libutil/compression.cc. Those of Nix that are left out (lzip, lz4, …) no known cache has.
  */
-import { StoreError, UsageError } from '../errors.ts';
+import { FormatError, UsageError } from '../errors.ts';
 import { Bzip2Engine } from './compression/bzip2.ts';
 import { type Codec, EngineCodec } from './compression/codec.ts';
 import { openBz2Decoder } from './compression/libbz2.ts';
@@ -54,7 +54,7 @@ export function isCompression(name: string): name is Compression {
  * or frames one after another are one file.
  *
  * @param compression - the name, as a narinfo has it.
- * @throws {StoreError} on a compression that is not known.
+ * @throws {FormatError} on a compression that is not known.
  */
 export function openDecoder(compression: string, sink: Sink, options: DecoderOptions = {}): Codec {
   const { what = compression, native = true } = options;
@@ -74,7 +74,9 @@ export function openDecoder(compression: string, sink: Sink, options: DecoderOpt
       return new EngineCodec(engine ?? new Bzip2Engine(), sink, what);
     }
     default:
-      throw new StoreError(`unknown compression '${compression}'`, { hint: `known: ${COMPRESSIONS.join(', ')}` });
+      throw new FormatError(what, 0, `unknown compression '${compression}'`, {
+        hint: `known: ${COMPRESSIONS.join(', ')}`,
+      });
   }
 }
 

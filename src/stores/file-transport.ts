@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fchmodSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { StoreError, SubstituteGoneError, TransferError } from '../errors.ts';
+import { FormatError, SubstituteGoneError, TransferError } from '../errors.ts';
 import { quote } from '../formats/quote.ts';
 import type { WritableTransport } from './cache-transport.ts';
 import type { NarOptions, QueryOptions, Sink } from './store.ts';
@@ -82,7 +82,7 @@ export class FileTransport implements WritableTransport {
   #locate(name: string): string {
     const components = name.split('/');
     if (name.includes('\0') || components.some((part) => part === '' || part === '.' || part === '..')) {
-      throw new StoreError(`${quote(name)} names no file of the binary cache '${this.uri}'`);
+      throw new FormatError('URL', 0, `${quote(name)} names no file of the binary cache '${this.uri}'`);
     }
     return join(this.#dir, name);
   }

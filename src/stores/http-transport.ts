@@ -5,7 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import type { Agent } from 'undici';
-import { StoreError, SubstituteGoneError, TransferError } from '../errors.ts';
+import { FormatError, SubstituteGoneError, TransferError } from '../errors.ts';
 import { quote } from '../formats/quote.ts';
 import { withoutCredentials } from '../formats/store-reference.ts';
 import type { Settings } from '../settings.ts';
@@ -83,7 +83,7 @@ export class HttpTransport implements CacheTransport {
   #locate(name: string): URL {
     const url = URL.canParse(name, this.#base.href) ? new URL(name, this.#base) : undefined;
     if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
-    throw new StoreError(`${quote(name)} names no file of the binary cache '${this.uri}'`);
+    throw new FormatError('URL', 0, `${quote(name)} names no file of the binary cache '${this.uri}'`);
   }
 
   #headers(url: URL): Record<string, string> {

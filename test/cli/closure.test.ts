@@ -23,6 +23,7 @@ const names = (paths: readonly StorePath[]): string[] => paths.map((path) => pat
 test('references come first, and equals in the order of their names', () => {
   const infos = graph({ top: ['b', 'a'], a: ['base'], b: ['base'], base: [] });
   assert.deepEqual(names(referencesFirst([...infos.keys()], infos, () => true)), ['base', 'a', 'b', 'top']);
+  assert.deepEqual(names(referencesFirst([pathNamed('top')], infos, () => true)), ['base', 'a', 'b', 'top']);
 });
 
 test('what refers to itself, or in a circle, comes once', () => {

@@ -73,6 +73,13 @@ test('an error that does not name its path is told with it', () => {
   ]);
 });
 
+test('a requested path is not needed by itself, where its error does not name it', () => {
+  const root = new TransferError("cannot fetch 'https://x/nar/1.nar.xz': status 503", { status: 503 });
+  assert.deepEqual(describe({ base: root }), [
+    `error: cannot copy '${shown('base')}': cannot fetch 'https://x/nar/1.nar.xz': status 503`,
+  ]);
+});
+
 test('of many failures the first ten are told', () => {
   const requested = Object.fromEntries(
     Array.from({ length: 13 }, (_, index) => [`p${index}`, new NoSubstitutersError(`no '${shown(`p${index}`)}'`)]),

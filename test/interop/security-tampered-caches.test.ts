@@ -153,6 +153,11 @@ const TAMPERINGS: readonly Tampering[] = [
     says: /rot13/,
     tamper: (cache) => editNarInfo(cache, (text) => text.replace(/^Compression: .*/m, 'Compression: rot13')),
   },
+  {
+    name: 'a NAR that is to come from the disk of the reader',
+    says: /names no file/,
+    tamper: (cache) => editNarInfo(cache, (text) => text.replace(/^URL: .*/m, 'URL: file:///etc/passwd')),
+  },
   { name: 'status 404 for the NAR', says: /gone/, nar: { status: 404 } },
   { name: 'status 403 for the NAR', says: /gone|403/, nar: { status: 403 } },
   { name: 'status 500 for the NAR', says: /500/, nar: { status: 500 } },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { FormatError, StoreError, UsageError } from '../../src/errors.ts';
+import { FormatError, UsageError } from '../../src/errors.ts';
 import { hasLiblzma } from '../../src/stores/compression/liblzma.ts';
 import { COMPRESSIONS, openDecoder, openEncoder } from '../../src/stores/compression.ts';
 import { pump } from '../support/codecs.ts';
@@ -294,7 +294,7 @@ test('a compression that is not known is an error that lists those that are', ()
   assert.throws(
     () => openDecoder('lz4', () => {}),
     (error) =>
-      error instanceof StoreError &&
+      error instanceof FormatError &&
       error.message.includes("'lz4'") &&
       error.hint === 'known: none, xz, bzip2, gzip, zstd, br',
   );

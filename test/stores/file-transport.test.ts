@@ -3,7 +3,7 @@ import { mkdir, mkdtempDisposable, readdir, readFile, stat, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { StoreError, SubstituteGoneError, TransferError } from '../../src/errors.ts';
+import { FormatError, SubstituteGoneError, TransferError } from '../../src/errors.ts';
 import { FileTransport } from '../../src/stores/file-transport.ts';
 import { bytes } from '../support/seeded.ts';
 import { collect } from '../support/store-objects.ts';
@@ -58,14 +58,14 @@ describe('a file transport', () => {
   for (const name of OUTSIDE) {
     test(`does not leave its directory for ${JSON.stringify(name)}`, async () => {
       await using cache = await setUp();
-      await assert.rejects(cache.transport.getFile(name, 1_000), StoreError);
+      await assert.rejects(cache.transport.getFile(name, 1_000), FormatError);
       await assert.rejects(
         cache.transport.streamFile(name, () => {}),
-        StoreError,
+        FormatError,
       );
       await assert.rejects(
         cache.transport.putFile(async () => name),
-        StoreError,
+        FormatError,
       );
     });
   }

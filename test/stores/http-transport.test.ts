@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import { FormatError, StoreError, SubstituteGoneError, TimedOutError, TransferError } from '../../src/errors.ts';
+import { FormatError, SubstituteGoneError, TimedOutError, TransferError } from '../../src/errors.ts';
 import { makeSettings, type Settings } from '../../src/settings.ts';
 import { HttpTransport, USER_AGENT } from '../../src/stores/http-transport.ts';
 import { type HttpCache, type Misbehave, serveCache } from '../support/http-cache.ts';
@@ -219,8 +219,8 @@ describe('an HTTP transport', () => {
     await using target = await setUp();
     await using cache = await setUp();
     assert.equal(text(await cache.transport.getFile(`${target.server.url}/small`, 5)), 'hello');
-    await assert.rejects(cache.transport.getFile('file:///etc/passwd', 5), StoreError);
-    await assert.rejects(cache.transport.getFile('http://', 5), StoreError);
+    await assert.rejects(cache.transport.getFile('file:///etc/passwd', 5), FormatError);
+    await assert.rejects(cache.transport.getFile('http://', 5), FormatError);
   });
 
   test('sends the query of a name', async () => {

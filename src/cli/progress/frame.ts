@@ -58,15 +58,14 @@ function summaryLine(tally: Tally, options: FrameOptions): string {
   const { totals, undecided, unpacked } = tally;
   if (totals.paths === 0) return undecided === 0 ? 'starting' : `looking up ${countPaths(undecided)}`;
   const narBytes = Math.min(tally.narBytes, totals.narBytes);
+  // Without compression there is one size only, and a second one would say the same again.
+  const isPlain = totals.downloadBytes === totals.narBytes;
   const parts = [
     `${unpacked}/${totals.paths} paths`,
-    `${formatBytesOf(narBytes, totals.narBytes)} unpacked`,
+    `${formatBytesOf(narBytes, totals.narBytes)}${isPlain ? '' : ' unpacked'}`,
     options.narRate >= 1 ? formatRate(options.narRate) : '',
     unpacked < totals.paths ? timeLeft(tally, totals.narBytes - narBytes, options) : 'registering',
-    // Without compression this would only say the same again.
-    totals.downloadBytes === totals.narBytes
-      ? ''
-      : `${formatBytesOf(tally.downloadedBytes, totals.downloadBytes)} downloaded`,
+    isPlain ? '' : `${formatBytesOf(tally.downloadedBytes, totals.downloadBytes)} downloaded`,
     undecided > 0 ? `looking up ${undecided} more` : '',
   ].filter((part) => part !== '');
   let line = parts.shift()!;

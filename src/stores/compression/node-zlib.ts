@@ -30,6 +30,8 @@ interface Handle {
     outputOffset: number,
     outputLength: number,
   ): void;
+  /** Makes it as new, for the next input. */
+  reset(): void;
   close(): void;
 }
 
@@ -76,52 +78,73 @@ const FORMATS: Readonly<Record<NodeFormat, Format>> = {
   },
 };
 
+/** Of zstd: making one takes longer than decoding a small NAR. */
+const spareDecoders: Internals[] = [];
+const MAX_SPARE = 8;
+/** A decoder keeps the memory that its largest window took; one that made more than this is not kept. */
+const MAX_SPARE_OUTPUT = 1024 * 1024;
+
 export function openNodeDecoder(format: NodeFormat): Engine {
-  return new NodeEngine(FORMATS[format].decoder(), FORMATS[format].flush);
+  const { decoder, flush } = FORMATS[format];
+  if (format !== 'zstd') return new NodeEngine(internalsOf(decoder()), flush);
+  return new NodeEngine(spareDecoders.pop() ?? internalsOf(decoder()), flush, (used, output) => {
+    if (output > MAX_SPARE_OUTPUT || spareDecoders.length >= MAX_SPARE) return false;
+    used._handle.reset();
+    spareDecoders.push(used);
+    return true;
+  });
 }
 
 /** @param level - as the library counts them; undefined for its default. */
 export function openNodeEncoder(format: NodeFormat, level: number | undefined): Engine {
-  return new NodeEngine(FORMATS[format].encoder(level), FORMATS[format].flush);
+  return new NodeEngine(internalsOf(FORMATS[format].encoder(level)), FORMATS[format].flush);
 }
+
+/** Takes over what an engine worked with, after so many bytes of output; false where it is of no further use. */
+type Keep = (used: Internals, output: number) => boolean;
 
 class NodeEngine implements Engine {
   consumed = 0;
   produced = 0;
   ended = false;
-  readonly #handle: Handle;
-  readonly #state: Uint32Array;
+  readonly #internals: Internals;
   readonly #flush: Format['flush'];
+  readonly #keep: Keep | undefined;
+  #output = 0;
   #problem: string | undefined;
 
-  constructor(stream: Transform, flush: Format['flush']) {
-    if (!hasInternals(stream)) {
-      throw new InternalError(`node:zlib of Node ${process.versions.node} does not work as expected`);
-    }
-    this.#handle = stream._handle;
-    this.#state = stream._writeState;
+  constructor(internals: Internals, flush: Format['flush'], keep?: Keep) {
+    this.#internals = internals;
     this.#flush = flush;
-    this.#handle.onerror = (message) => {
+    this.#keep = keep;
+    internals._handle.onerror = (message) => {
       this.#problem = message;
     };
   }
 
   step(input: Uint8Array, offset: number, output: Uint8Array, last: boolean): string | undefined {
     const left = input.length - offset;
-    this.#handle.writeSync(this.#flush[last ? 1 : 0], input, offset, left, output, 0, output.length);
-    const [outputLeft, inputLeft] = this.#state as unknown as [number, number]; // its length is 2, always
+    const { _handle: handle, _writeState: state } = this.#internals;
+    handle.writeSync(this.#flush[last ? 1 : 0], input, offset, left, output, 0, output.length);
+    const [outputLeft, inputLeft] = state as unknown as [number, number]; // its length is 2, always
     this.consumed = left - inputLeft;
     this.produced = output.length - outputLeft;
+    this.#output += this.produced;
     this.ended = last && outputLeft > 0;
     return this.#problem;
   }
 
   close(): void {
-    this.#handle.close();
+    const healthy = this.ended && this.#problem === undefined;
+    if (healthy && this.#keep?.(this.#internals, this.#output)) return;
+    this.#internals._handle.close();
   }
 }
 
-function hasInternals(stream: object): stream is Internals {
+/** @throws {InternalError} where this Node's streams have something else inside. */
+function internalsOf(stream: object): Internals {
   const { _handle: handle, _writeState: state } = stream as Partial<Internals>;
-  return typeof handle?.writeSync === 'function' && state instanceof Uint32Array && state.length === 2;
+  const fine = typeof handle?.writeSync === 'function' && state instanceof Uint32Array && state.length === 2;
+  if (!fine) throw new InternalError(`node:zlib of Node ${process.versions.node} does not work as expected`);
+  return stream as Internals;
 }

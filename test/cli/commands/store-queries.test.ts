@@ -1,6 +1,6 @@
 /** `ls`, `cat` and `path-info`: commands that ask any store, on a small binary cache. */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { printHash } from '../../../src/formats/hash.ts';
@@ -78,8 +78,9 @@ describe('path-info', () => {
 
   test('a closure with a hole is an error, and not a smaller closure', async () => {
     const broken = await smallCache(join(dir, 'broken'));
-    await writeFile(join(broken.dir, `${broken.base.info.path.slice(0, 32)}.narinfo`), '');
-    const { code } = await runCli(['path-info', '-S', '--store', broken.uri, broken.paths[2]]);
+    await rm(join(broken.dir, `${broken.base.info.path.slice(0, 32)}.narinfo`));
+    const { code, stderr } = await runCli(['path-info', '-S', '--store', broken.uri, broken.paths[2]]);
+    assert.equal(stderr, `error: path '${broken.paths[0]}' is not valid in store '${broken.uri}'\n`);
     assert.equal(code, 1);
   });
 });

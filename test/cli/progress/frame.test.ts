@@ -101,6 +101,13 @@ test('when all is unpacked a frame says that it is being registered', () => {
   assert.equal(line, '1/1 paths, 2.0/2.0 MiB unpacked, registering, 1.0/1.0 MiB downloaded');
 });
 
+test('where nothing is compressed there is one size', () => {
+  const { tally, transfers } = follow();
+  transfers.expect('a', 2 * MIB, 2 * MIB);
+  const [line] = transferFrame(tally, { columns: 80, rows: 24, narRate: 0 });
+  assert.equal(line, '0/1 paths, 0/2.0 MiB');
+});
+
 test('a check is one line', () => {
   const options = { columns: 80, rows: 24, narRate: 2 * MIB };
   assert.deepEqual(checkFrame({ done: 3, expected: 51, narBytes: 0 }, options), ['checked 3/51 paths']);

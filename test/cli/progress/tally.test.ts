@@ -28,6 +28,13 @@ test('the sum of downloads is unknown where one of them is', () => {
   assert.equal(tally.totals.downloadBytes, 40);
 });
 
+test('what is expected twice counts once', () => {
+  const { tally, transfers } = follow();
+  transfers.expect('a', 100, 40);
+  transfers.expect('a', 200, 50);
+  assert.deepEqual(tally.totals, { paths: 1, narBytes: 200, downloadBytes: 50 });
+});
+
 test('bytes of running and of finished transfers add up', () => {
   const { tally, transfers } = follow();
   const a = transfers.start('a', 100, 40);
