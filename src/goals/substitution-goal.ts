@@ -56,13 +56,20 @@ export class SubstitutionGoal implements Goal {
    * @throws where the substituter failed and the next may do better.
    */
   async #substitute(substituter: Store, info: PathInfo, context: LocalGoalContext): Promise<GoalResult> {
-    const referenceFailed = new AbortController();
-    const references = info.references.filter((reference) => reference !== this.path);
+    context.signal.throwIfAborted();
+    // Aborts with the goal, and when a reference fails. AbortSignal.any would do, but costs more than the rest of this.
+    const attempt = new AbortController();
+    const { signal } = attempt;
+    using cleanup = new DisposableStack();
+    const cancel = (): void => attempt.abort(context.signal.reason);
+    context.signal.addEventListener('abort', cancel, { once: true });
+    cleanup.defer(() => context.signal.removeEventListener('abort', cancel));
+
     const abort = (ended: WaitResult): void => {
-      if (!ended.ok) referenceFailed.abort(new ReferenceFailure(this.#incomplete(ended)));
+      if (!ended.ok) attempt.abort(new ReferenceFailure(this.#incomplete(ended)));
     };
+    const references = info.references.filter((reference) => reference !== this.path);
     context.waitFor(references).then(abort, () => {}); // rejects only when cancelled, which context.signal tells, too
-    const signal = AbortSignal.any([context.signal, referenceFailed.signal]);
     try {
       const location = await this.#transfer(substituter, info, context, signal);
       return await this.#register(info, location, context, signal);

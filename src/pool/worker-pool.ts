@@ -44,6 +44,7 @@ export class WorkerPool implements AsyncDisposable {
       atomics: 'disabled',
       idleTimeout: 60_000,
       workerData: settings,
+      recordTiming: false,
     });
   }
 

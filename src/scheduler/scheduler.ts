@@ -20,6 +20,7 @@ import { Trust } from '../stores/trust.ts';
 import { GoalGraph, type GoalNode } from './goal-graph.ts';
 import { Registrar } from './registrar.ts';
 import { Slots } from './slots.ts';
+import { ValidPaths } from './valid-paths.ts';
 
 export interface SchedulerOptions {
   /** The store to make paths valid in, or its URI: `local`, `local?root=DIR`, or a plain directory. */
@@ -46,6 +47,7 @@ export class Scheduler implements AsyncDisposable {
   readonly #trust: Trust;
   readonly #slots: Readonly<Record<SlotKind, Slots>>;
   readonly #graph: GoalGraph<SubstitutionGoal>;
+  readonly #validPaths: ValidPaths;
   readonly #registrar: Registrar;
   #pool: WorkerPool | undefined;
   #staging: Promise<Staging> | undefined;
@@ -69,6 +71,7 @@ export class Scheduler implements AsyncDisposable {
       run: (node) => this.#run(node),
       onEnded: (node) => this.#ended(node),
     });
+    this.#validPaths = new ValidPaths(store);
     this.#registrar = new Registrar({
       store,
       onRegistered: (paths, milliseconds) => this.events.emit('pathsRegistered', { paths, milliseconds }),
@@ -144,7 +147,7 @@ export class Scheduler implements AsyncDisposable {
       get signal() {
         return node.signal;
       },
-      isValidPath: (path) => this.#isValidPath(path),
+      isValidPath: (path) => this.#validPaths.has(path),
       waitFor: (paths) =>
         this.#graph.waitFor(
           node,
@@ -156,12 +159,6 @@ export class Scheduler implements AsyncDisposable {
       discard: removeTree,
       register: (staged, signal) => this.#registrar.register(staged, signal),
     };
-  }
-
-  async #isValidPath(path: StorePath): Promise<boolean> {
-    // First: a collector that runs now may be about to delete what is valid still.
-    await this.store.addTempRoots([path]);
-    return await this.store.isValidPath(path);
   }
 
   /** Started with the first job: where everything is valid already there is no thread. */

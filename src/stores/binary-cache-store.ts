@@ -94,7 +94,7 @@ export class BinaryCacheStore implements Store {
     const narInfo = isNarInfo(info) ? info : await this.queryPathInfo(info.path, options);
     if (narInfo === undefined) throw new InvalidPathError(this.#print(info.path), this.uri);
     const { url, compression, fileSize } = narInfo;
-    const what = `${compression} file of '${this.#print(info.path)}' in binary cache '${this.uri}'`;
+    const what = `${compression === 'none' ? 'uncompressed' : compression} file of '${this.#print(info.path)}' in binary cache '${this.uri}'`;
     using decoder = openDecoder(compression, sink, { what });
     let received = 0;
     const receive: Sink = (chunk) => {

@@ -48,7 +48,8 @@ export async function provesCopying(
     await t.test(`is copied into a signed ${compression} cache, from which stock Nix substitutes`, async () => {
       const cache = `file://${join(directory, `to-${compression}`)}`;
       // As quick as each can be, as the bytes are of no matter.
-      const level = { xz: '&compression-level=0', br: '&compression-level=1' }[compression] ?? '';
+      const level =
+        { xz: '&compression-level=0', gzip: '&compression-level=1', br: '&compression-level=1' }[compression] ?? '';
       succeeded(
         await sluice([
           ...['copy', '--from', corpus.root, '--to', `${cache}?compression=${compression}${level}`, corpus.top],

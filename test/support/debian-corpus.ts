@@ -55,7 +55,7 @@ const WITHOUT = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'e
 
 /** Why packages cannot be downloaded here, if they cannot. */
 export async function whyNoDebian(): Promise<string | undefined> {
-  const { code } = await run('apt-get', ['--print-uris', 'download', 'hello']).catch(() => ({ code: undefined }));
+  const { code } = await run('apt-get', ['--print-uris', 'download', 'git']).catch(() => ({ code: undefined }));
   return code === 0 ? undefined : 'apt-get knows no packages here';
 }
 

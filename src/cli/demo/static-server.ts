@@ -43,7 +43,9 @@ async function serveFile(directory: string, { method, url }: IncomingMessage, re
     return answer(response, 404);
   }
   await using opened = file;
-  response.setHeader('Content-Length', (await opened.stat()).size);
+  const stats = await opened.stat();
+  if (!stats.isFile()) return answer(response, 404);
+  response.setHeader('Content-Length', stats.size);
   if (method === 'HEAD') response.end();
   else await pipeline(opened.createReadStream({ autoClose: false }), response);
 }
