@@ -150,3 +150,8 @@ export function encodeError(error: unknown): ErrorMessage {
   const known = error instanceof SluiceError;
   return { name, message, stack, code: known ? error.code : 'ERR_INTERNAL', hint: known ? error.hint : undefined };
 }
+
+/** The error itself, or what stands for it: anything that is no {@link SluiceError} becomes one of ERR_INTERNAL. */
+export function asSluiceError(error: unknown): SluiceError {
+  return error instanceof SluiceError ? error : new RelayedError(encodeError(error));
+}

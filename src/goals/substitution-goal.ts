@@ -6,7 +6,7 @@
  *
  * Source: Nix 2.35 libstore/build/substitution-goal.cc.
  */
-import { encodeError, IncompleteClosureError, NoSubstitutersError, RelayedError, SluiceError } from '../errors.ts';
+import { asSluiceError, IncompleteClosureError, NoSubstitutersError, SluiceError } from '../errors.ts';
 import { isNarInfo } from '../formats/narinfo.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
@@ -154,8 +154,4 @@ class ReferenceFailure extends Error {
     super(result.failure.message);
     this.result = result;
   }
-}
-
-function asSluiceError(error: unknown): SluiceError {
-  return error instanceof SluiceError ? error : new RelayedError(encodeError(error));
 }

@@ -4,7 +4,7 @@
  *
  * Source: Nix 2.35 libstore/build/goal.cc, worker.cc.
  */
-import { encodeError, RelayedError, SluiceError } from '../errors.ts';
+import { asSluiceError } from '../errors.ts';
 import type { FailedResult, Goal, GoalResult, WaitResult } from '../goals/goal.ts';
 
 /** One goal in the graph. */
@@ -196,8 +196,4 @@ export class GoalGraph<G extends Goal> {
 
 function hasFailed(result: GoalResult): result is FailedResult {
   return result.state !== 'succeeded' && result.state !== 'cancelled';
-}
-
-function asSluiceError(error: unknown): SluiceError {
-  return error instanceof SluiceError ? error : new RelayedError(encodeError(error));
 }

@@ -4,7 +4,7 @@
  * Source: Nix 2.35 libstore/local-store.cc, LocalStore::verifyStore.
  */
 import { lstat } from 'node:fs/promises';
-import { encodeError, HashMismatchError, RelayedError, SluiceError, StoreError } from '../errors.ts';
+import { asSluiceError, HashMismatchError, type SluiceError, StoreError } from '../errors.ts';
 import { hashesEqual, printHash } from '../formats/hash.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StorePath } from '../formats/store-path.ts';
@@ -59,7 +59,7 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyResult>
       }
     } catch (error) {
       signal?.throwIfAborted();
-      const problem = { path, problem: error instanceof SluiceError ? error : new RelayedError(encodeError(error)) };
+      const problem = { path, problem: asSluiceError(error) };
       problems.push(problem);
       options.onProblem?.(problem);
     }

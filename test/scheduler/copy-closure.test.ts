@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { mkdtempDisposable, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { EventEmitter } from 'eventemitter3';
+import { hashPart, parseBaseName, type StorePath } from '../../src/formats/store-path.ts';
+import type { SchedulerEvents } from '../../src/goals/events.ts';
+import { copyClosure } from '../../src/scheduler/copy-closure.ts';
+import type { RealiseResult } from '../../src/scheduler/scheduler.ts';
+import { makeSettings } from '../../src/settings.ts';
+import { BinaryCacheStore } from '../../src/stores/binary-cache-store.ts';
+import { openStore } from '../../src/stores/open-store.ts';
+import { type SmallCache, smallCache } from '../support/small-cache.ts';
+import { comparable, readNar } from '../support/store-objects.ts';
+
+interface Copied {
+  readonly results: readonly RealiseResult[];
+  /** In the order in which they became valid. */
+  readonly announced: readonly StorePath[];
+}
+
+async function openCache(uri: string): Promise<BinaryCacheStore> {
+  const store = await openStore(uri, makeSettings());
+  assert.ok(store instanceof BinaryCacheStore);
+  return store;
+}
+
+async function copy(from: string, to: string, paths: readonly StorePath[], signal?: AbortSignal): Promise<Copied> {
+  await using source = await openCache(from);
+  await using destination = await openCache(to);
+  const events = new EventEmitter<SchedulerEvents>();
+  const announced: StorePath[] = [];
+  events.on('pathsRegistered', ({ paths }) => void announced.push(...paths));
+  const settings = makeSettings({ workerThreads: 2 });
+  const results = await copyClosure({ from: source, to: destination, paths, settings, events, signal });
+  return { results, announced };
+}
+
+interface Setting extends AsyncDisposable {
+  readonly cache: SmallCache;
+  readonly to: string;
+  readonly toDir: string;
+}
+
+async function setting(): Promise<Setting> {
+  const tmp = await mkdtempDisposable(join(tmpdir(), 'sluice-test-'));
+  const toDir = join(tmp.path, 'to');
+  return {
+    cache: await smallCache(join(tmp.path, 'from')),
+    to: `file://${toDir}?compression=zstd`,
+    toDir,
+    [Symbol.asyncDispose]: () => tmp[Symbol.asyncDispose](),
+  };
+}
+
+describe('copying a closure into a binary cache', () => {
+  test('copies what it refers to as well, announces references first, and loses nothing', async () => {
+    await using given = await setting();
+    const { base, lib, app } = given.cache;
+    const { results, announced } = await copy(given.cache.uri, given.to, [app.info.path]);
+    assert.deepEqual(results, [{ path: app.info.path, state: 'succeeded', how: 'substituted' }]);
+    assert.deepEqual(
+      announced,
+      [base, lib, app].map(({ info }) => info.path),
+    );
+    await using copied = await openCache(given.to);
+    for (const { info, nar } of [base, lib, app]) {
+      assert.deepEqual(comparable(await copied.queryPathInfo(info.path)), comparable(info));
+      assert.deepEqual(await readNar(copied, info.path), nar);
+    }
+  });
+
+  test('copies only what is missing', async () => {
+    await using given = await setting();
+    const { lib, app } = given.cache;
+    await copy(given.cache.uri, given.to, [lib.info.path]);
+    const { announced } = await copy(given.cache.uri, given.to, [app.info.path]);
+    assert.deepEqual(announced, [app.info.path]);
+    const again = await copy(given.cache.uri, given.to, [app.info.path]);
+    assert.deepEqual(again, {
+      results: [{ path: app.info.path, state: 'succeeded', how: 'alreadyValid' }],
+      announced: [],
+    });
+  });
+
+  test('fails for what the source does not have', async () => {
+    await using given = await setting();
+    const gone = parseBaseName(`${'0'.repeat(32)}-gone`);
+    const { results } = await copy(given.cache.uri, given.to, [gone]);
+    assert.ok(results[0]?.state === 'failed');
+    assert.equal(results[0].failure.code, 'ERR_INVALID_PATH');
+  });
+
+  test('announces nothing whose reference cannot be copied', async () => {
+    await using given = await setting();
+    const { base, app } = given.cache;
+    await rm(join(given.cache.dir, `${hashPart(base.info.path)}.narinfo`));
+    const { results, announced } = await copy(given.cache.uri, given.to, [app.info.path]);
+    assert.ok(results[0]?.state === 'failed');
+    assert.equal(results[0].failure.code, 'ERR_INCOMPLETE_CLOSURE');
+    assert.deepEqual(announced, []);
+    const narinfos = (await readdir(given.toDir)).filter((name) => name.endsWith('.narinfo'));
+    assert.deepEqual(narinfos, []);
+  });
+
+  test('stops when its signal aborts', async () => {
+    await using given = await setting();
+    const signal = AbortSignal.abort(new Error('stop'));
+    await assert.rejects(copy(given.cache.uri, given.to, [given.cache.app.info.path], signal), /stop/);
+  });
+});
