@@ -1,5 +1,5 @@
 /** The goal that makes one path valid in a binary cache by copying it from another store. */
-import { IncompleteClosureError, InvalidPathError } from '../errors.ts';
+import { asSluiceError, IncompleteClosureError, InvalidPathError } from '../errors.ts';
 import { isNarInfo } from '../formats/narinfo.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StorePath } from '../formats/store-path.ts';
@@ -30,6 +30,7 @@ export class UploadGoal implements Goal {
       return { state: 'failed', failure: new InvalidPathError(path, this.#from.uri) };
     }
     const references = context.waitFor(info.references.filter((reference) => reference !== this.path));
+    references.catch(() => {}); // rejects only when cancelled, which ends the upload, too
     const narInfo = await this.#upload(info, context);
     // Announced only when all it refers to is announced: whoever reads a cache meanwhile finds closures whole.
     const ended = await references;
@@ -53,14 +54,19 @@ export class UploadGoal implements Goal {
     };
     const { signal } = context;
     context.events.emit('transferExpected', view);
-    using _slot = await context.slot('substitution', signal);
-    context.events.emit('transferStarted', view);
-    const request = { from: this.#from.openUri, info, to: this.#to.openUri };
-    const onProgress = (progress: Progress): void => {
-      context.events.emit('transferProgress', { ...view, ...progress });
-    };
-    const { narInfo, downloadedBytes, timings } = await context.runJob('upload', request, { signal, onProgress });
-    context.events.emit('transferFinished', { ...view, downloadedBytes, timings });
-    return narInfo;
+    try {
+      using _slot = await context.slot('substitution', signal);
+      context.events.emit('transferStarted', view);
+      const request = { from: this.#from.openUri, info, to: this.#to.openUri };
+      const onProgress = (progress: Progress): void => {
+        context.events.emit('transferProgress', { ...view, ...progress });
+      };
+      const { narInfo, downloadedBytes, timings } = await context.runJob('upload', request, { signal, onProgress });
+      context.events.emit('transferFinished', { ...view, downloadedBytes, timings });
+      return narInfo;
+    } catch (error) {
+      context.events.emit('transferFailed', { ...view, error: signal.aborted ? undefined : asSluiceError(error) });
+      throw error;
+    }
   }
 }

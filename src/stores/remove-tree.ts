@@ -1,18 +1,18 @@
 /** Removing what lies in a store directory, where directories are read-only. */
-import { chmod, readdir, rm } from 'node:fs/promises';
+import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Removes a tree, whatever the modes of its directories; nothing happens where there is none. */
 export async function removeTree(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EACCES' && code !== 'EPERM') throw error;
-    // Only root removes from a directory without write permission.
-    await makeWritable(path);
-    await rm(path, { recursive: true, force: true });
-  }
+  // Only root removes from a directory without write permission. Trying it as anybody else first would not do: where
+  // rm() fails it leaves some of its work under way.
+  if (process.getuid?.() !== 0 && (await isDirectory(path))) await makeWritable(path);
+  await rm(path, { recursive: true, force: true });
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const stats = await lstat(path).catch(() => undefined);
+  return stats?.isDirectory() === true;
 }
 
 async function makeWritable(directory: string): Promise<void> {

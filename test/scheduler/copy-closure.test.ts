@@ -109,4 +109,28 @@ describe('copying a closure into a binary cache', () => {
     const signal = AbortSignal.abort(new Error('stop'));
     await assert.rejects(copy(given.cache.uri, given.to, [given.cache.app.info.path], signal), /stop/);
   });
+
+  test('gives up what is under way when its signal aborts, and tells of each transfer how it ended', async () => {
+    await using given = await setting();
+    await using from = await openCache(given.cache.uri);
+    await using to = await openCache(given.to);
+    const events = new EventEmitter<SchedulerEvents>();
+    const stop = new AbortController();
+    const started: StorePath[] = [];
+    const ended: StorePath[] = [];
+    events.on('transferStarted', ({ path }) => {
+      started.push(path);
+      stop.abort(new Error('stop'));
+    });
+    events.on('transferFinished', ({ path }) => void ended.push(path));
+    events.on('transferFailed', ({ path, error }) => {
+      assert.equal(error, undefined);
+      if (started.includes(path)) ended.push(path);
+    });
+    const paths = [given.cache.app.info.path];
+    const options = { from, to, paths, settings: makeSettings(), events, signal: stop.signal };
+    await assert.rejects(copyClosure(options), /stop/);
+    assert.ok(started.length > 0);
+    assert.deepEqual(ended.sort(), started.sort());
+  });
 });
