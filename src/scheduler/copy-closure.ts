@@ -48,6 +48,5 @@ export async function copyClosure(options: CopyClosureOptions): Promise<RealiseR
     onEnded: ({ goal: { path }, result }) => events.emit('goalFinished', { path, result: result! }),
   });
   const results = await graph.request(paths.map(goal), signal);
-  await graph.idle();
   return results.map((result, index) => ({ ...result, path: paths[index]! }));
 }

@@ -98,6 +98,8 @@ export class GoalGraph<G extends Goal> {
   readonly #nodes = new Map<string, GoalNode<G>>();
   #requests = 0;
   #running = 0;
+  /** Cancelled, and still at work to clean up. */
+  readonly #ending = new Set<GoalNode<G>>();
   readonly #idle: (() => void)[] = [];
 
   constructor(options: GoalGraphOptions<G>) {
@@ -107,8 +109,10 @@ export class GoalGraph<G extends Goal> {
   /**
    * Works on `goals` until each has ended; without `keep-going`, until one has failed. The others are cancelled then.
    *
+   * Whatever the outcome, those that were cancelled have ended as well.
+   *
    * @returns a result a goal, in order.
-   * @throws the reason of `signal` once the goals that only this request needed have ended.
+   * @throws the reason of `signal`.
    */
   async request(goals: readonly G[], signal?: AbortSignal): Promise<GoalResult[]> {
     signal?.throwIfAborted();
@@ -122,6 +126,8 @@ export class GoalGraph<G extends Goal> {
     await Promise.race([this.#wait(unique).result, aborted]);
     for (const node of unique) this.#release(node);
     await this.#wait(unique, true).result;
+    // Each that ends lets go of those that only it needed.
+    while (this.#ending.size > 0) await this.#wait(this.#ending, true).result;
     this.#requests--;
     if (this.#requests === 0) this.#nodes.clear();
     signal?.throwIfAborted();
@@ -174,6 +180,7 @@ export class GoalGraph<G extends Goal> {
     for (const wait of node.waits.splice(0)) wait.ended(node);
     for (const needed of node.needs) this.#release(needed);
     node.needs.clear();
+    this.#ending.delete(node);
     this.#running--;
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
@@ -181,7 +188,9 @@ export class GoalGraph<G extends Goal> {
   /** Takes one need away; a goal that nobody needs is cancelled. */
   #release(node: GoalNode<G>): void {
     node.neededBy--;
-    if (node.neededBy === 0 && node.result === undefined) node.cancel();
+    if (node.neededBy > 0 || node.result !== undefined) return;
+    this.#ending.add(node);
+    node.cancel();
   }
 
   #wait(nodes: ReadonlySet<GoalNode<G>>, keepGoing: boolean = this.#options.keepGoing): Wait {
