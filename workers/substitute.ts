@@ -5,13 +5,11 @@ import { NarRestorer } from '../src/stores/nar-fs.ts';
 import { openStoreOnce } from '../src/stores/open-store.ts';
 import { removeTree } from '../src/stores/remove-tree.ts';
 import type { Sink } from '../src/stores/store.ts';
-import { Trust } from '../src/stores/trust.ts';
 import { verifyNar } from '../src/stores/verify-nar.ts';
 
 const substitute: Handler<'substitute'> = serve(async ({ from, info, destination }, { settings, signal, progress }) => {
   const stopwatch = new Stopwatch();
   const source = await openStoreOnce(from, settings);
-  await Trust.of(settings).check(source.storeDir, info, source.uri);
 
   await using undo = new AsyncDisposableStack();
   undo.defer(() => removeTree(destination));

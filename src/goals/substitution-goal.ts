@@ -36,7 +36,7 @@ export class SubstitutionGoal implements Goal {
       try {
         const info = await substituter.queryPathInfo(this.path, { signal: context.signal });
         if (info === undefined) continue;
-        this.#trust.checkClaim(substituter.storeDir, info, substituter.uri);
+        await this.#trust.check(substituter.storeDir, info, substituter.uri);
         return await this.#substitute(substituter, info, context);
       } catch (thrown) {
         context.signal.throwIfAborted();

@@ -64,7 +64,7 @@ export class Scheduler implements AsyncDisposable {
     this.substituters = substituters;
     this.settings = settings;
     this.#resources = resources;
-    this.#trust = Trust.of(settings);
+    this.#trust = new Trust(settings);
     this.#slots = makeSlots(settings);
     this.#graph = new GoalGraph({
       keepGoing: settings.keepGoing,

@@ -10,52 +10,32 @@ import { type PublicKey, publicKeyMap, verifySignature } from '../formats/signat
 import { printStorePath, type StoreDir } from '../formats/store-path.ts';
 import type { Settings } from '../settings.ts';
 
-export type TrustSettings = Pick<Settings, 'requireSigs' | 'trustedPublicKeys'>;
-
 export class Trust {
-  static readonly #known = new WeakMap<TrustSettings, Trust>();
   readonly #required: boolean;
   readonly #keys: ReadonlyMap<string, PublicKey>;
 
   /** @throws {FormatError} on a malformed key in `trusted-public-keys`. */
-  constructor({ requireSigs, trustedPublicKeys }: TrustSettings) {
+  constructor({ requireSigs, trustedPublicKeys }: Pick<Settings, 'requireSigs' | 'trustedPublicKeys'>) {
     this.#required = requireSigs;
     this.#keys = publicKeyMap(trustedPublicKeys);
   }
 
-  /** As the constructor, but the keys are read once for one settings value. */
-  static of(settings: TrustSettings): Trust {
-    const known = Trust.#known.get(settings) ?? new Trust(settings);
-    Trust.#known.set(settings, known);
-    return known;
-  }
-
   /**
-   * Looks only whether somebody who counts claims to vouch for `info`: cheap, and enough to follow its references.
+   * To be done before anything is downloaded, and before the references of `info` are followed.
    *
-   * @throws {UntrustedError} where nobody does, naming the store `from` that gave it.
+   * @throws {UntrustedError} where nothing vouches for `info`, naming the store `from` that gave it.
    */
-  checkClaim(storeDir: StoreDir, info: PathInfo, from: string): void {
-    if (!this.#required || provesItself(storeDir, info)) return;
-    if (!info.signatures.some((signature) => this.#keys.has(signer(signature)))) {
-      throw this.#untrusted(storeDir, info, from);
-    }
-  }
-
-  /**
-   * Verifies the signatures. To be done before anything is downloaded.
-   *
-   * @throws {UntrustedError} where nothing vouches for `info`.
-   */
-  check(storeDir: StoreDir, info: PathInfo, from: string): void {
+  async check(storeDir: StoreDir, info: PathInfo, from: string): Promise<void> {
     if (!this.#required || provesItself(storeDir, info)) return;
     const text = fingerprint(storeDir, info);
-    if (info.signatures.some((signature) => verifySignature(text, signature, this.#keys))) return;
+    for (const signature of info.signatures) {
+      if (await verifySignature(text, signature, this.#keys)) return;
+    }
     throw this.#untrusted(storeDir, info, from);
   }
 
   #untrusted(storeDir: StoreDir, info: PathInfo, from: string): UntrustedError {
-    const names = info.signatures.map(signer);
+    const names = info.signatures.map((signature) => signature.split(':', 1)[0]!);
     const known = names.filter((name) => this.#keys.has(name));
     const [problem, hint] =
       names.length === 0
@@ -73,9 +53,4 @@ function provesItself(storeDir: StoreDir, info: PathInfo): boolean {
   // A hash modulo itself, or of a Git tree, cannot be checked while the contents stream by.
   if (info.contentAddress?.method === 'git' || info.references.includes(info.path)) return false;
   return isContentAddressed(storeDir, info);
-}
-
-/** The name of the key that made a signature, as it claims. */
-function signer(signature: string): string {
-  return signature.slice(0, Math.max(0, signature.indexOf(':')));
 }

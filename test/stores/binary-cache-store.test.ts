@@ -101,7 +101,7 @@ describe('a binary cache, written', () => {
       info!.signatures.map((signature) => signature.split(':')[0]),
       ['a-1', 'b-1'],
     );
-    for (const signature of info!.signatures) assert.ok(verifySignature(text, signature, trusted));
+    for (const signature of info!.signatures) assert.ok(await verifySignature(text, signature, trusted));
   });
 
   test('keeps the signatures that were there', async () => {
