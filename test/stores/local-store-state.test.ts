@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -89,8 +89,8 @@ describe('the state of a local store', () => {
     const lock = resources.use(await open(join(db, 'big-lock')));
     libc.tryLock(lock.fd, 'exclusive', 'big-lock');
     const opening = assert.rejects(openState(root), { code: 'ERR_STORE', message: /schema "11"/ });
-    // It must have found the lock taken by then; a short wait more or less is no matter.
-    for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+    // Once it has the lock's file open it has looked at the schema for the first time.
+    while (descriptorsOf(join(db, 'big-lock')) < 2) await new Promise(setImmediate);
     writeFileSync(join(db, 'schema'), '11');
     libc.unlock(lock.fd, 'big-lock');
     await opening;
@@ -145,3 +145,15 @@ describe('the state of a local store', () => {
     assert.match(String(await refused.answer()), /^ERR_STORE cannot open store 'local\?root=.*': EACCES/);
   });
 });
+
+/** How many file descriptors of this process are of `file`. */
+function descriptorsOf(file: string): number {
+  const targets = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return undefined; // closed meanwhile, as that of this very listing
+    }
+  });
+  return targets.filter((target) => target === file).length;
+}
