@@ -91,6 +91,8 @@ export interface GoalGraphOptions<G extends Goal> {
   readonly run: (node: GoalNode<G>) => Promise<GoalResult>;
   /** Called once a goal has ended, before those who wait for it go on. */
   readonly onEnded?: (node: GoalNode<G>) => void;
+  /** Called when the last request has ended, and with it what is known of any goal. */
+  readonly onForgotten?: () => void;
 }
 
 export class GoalGraph<G extends Goal> {
@@ -120,16 +122,18 @@ export class GoalGraph<G extends Goal> {
     const nodes = goals.map((goal) => this.#add(goal));
     const unique = new Set(nodes);
     for (const node of unique) node.neededBy++;
-    const { promise: aborted, resolve: abort } = Promise.withResolvers<void>();
-    signal?.addEventListener('abort', () => abort(), { once: true });
+    const { promise: aborted, resolve } = Promise.withResolvers<void>();
+    const abort = (): void => resolve();
+    signal?.addEventListener('abort', abort, { once: true });
 
     await Promise.race([this.#wait(unique).result, aborted]);
     for (const node of unique) this.#release(node);
     await this.#wait(unique, true).result;
     // Each that ends lets go of those that only it needed.
     while (this.#ending.size > 0) await this.#wait(this.#ending, true).result;
+    signal?.removeEventListener('abort', abort);
     this.#requests--;
-    if (this.#requests === 0) this.#nodes.clear();
+    if (this.#requests === 0) this.#forget();
     signal?.throwIfAborted();
     return nodes.map((node) => node.result!);
   }
@@ -156,6 +160,11 @@ export class GoalGraph<G extends Goal> {
   idle(): Promise<void> {
     if (this.#running === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #forget(): void {
+    this.#nodes.clear();
+    this.#options.onForgotten?.();
   }
 
   /** The node of a goal: the one there is, unless that has been cancelled. */

@@ -52,24 +52,25 @@ export class Scheduler implements AsyncDisposable {
   #pool: WorkerPool | undefined;
   #staging: Promise<Staging> | undefined;
   #staged = 0;
-  #requests = 0;
 
   private constructor(
     store: LocalStore,
     substituters: readonly Store[],
     settings: Settings,
+    trust: Trust,
     resources: AsyncDisposableStack,
   ) {
     this.store = store;
     this.substituters = substituters;
     this.settings = settings;
     this.#resources = resources;
-    this.#trust = new Trust(settings);
+    this.#trust = trust;
     this.#slots = makeSlots(settings);
     this.#graph = new GoalGraph({
       keepGoing: settings.keepGoing,
       run: (node) => this.#run(node),
       onEnded: (node) => this.#ended(node),
+      onForgotten: () => this.#registrar.clear(),
     });
     this.#validPaths = new ValidPaths(store);
     this.#registrar = new Registrar({
@@ -84,6 +85,7 @@ export class Scheduler implements AsyncDisposable {
    */
   static async open(options: SchedulerOptions): Promise<Scheduler> {
     const settings = makeSettings(options.settings);
+    const trust = new Trust(settings);
     await using opened = new AsyncDisposableStack();
     const store =
       typeof options.store === 'string' ? opened.use(await openLocalStoreAt(options.store, settings)) : options.store;
@@ -92,7 +94,7 @@ export class Scheduler implements AsyncDisposable {
       const isUri = typeof substituter === 'string';
       substituters.push(isUri ? opened.use(await openStore(substituter, settings)) : substituter);
     }
-    return new Scheduler(store, substituters, settings, opened.move());
+    return new Scheduler(store, substituters, settings, trust, opened.move());
   }
 
   /**
@@ -100,19 +102,14 @@ export class Scheduler implements AsyncDisposable {
    *
    * @param paths - whole (`/nix/store/HASH-NAME`), or parsed already.
    * @returns how each ended, in order. Failures are results, not throws.
-   * @throws {FormatError} on what is no store path; the reason of `signal`, once everything has stopped and nothing half done is left.
+   * @throws {FormatError} on what is no store path; the reason of `signal`, once everything has stopped and nothing
+   *   half done is left.
    */
   async realise(paths: readonly (StorePath | string)[], { signal }: RealiseOptions = {}): Promise<RealiseResult[]> {
     const parsed = paths.map((path) => this.#parse(path));
-    this.#requests++;
-    try {
-      const goals = parsed.map((path) => this.#substitution(path));
-      const results = await this.#graph.request(goals, signal);
-      return results.map((result, index) => ({ ...result, path: parsed[index]! }));
-    } finally {
-      this.#requests--;
-      if (this.#requests === 0) this.#registrar.clear();
-    }
+    const goals = parsed.map((path) => this.#substitution(path));
+    const results = await this.#graph.request(goals, signal);
+    return results.map((result, index) => ({ ...result, path: parsed[index]! }));
   }
 
   /** Waits for running goals to end, then releases worker threads, the staging directory, and what it opened itself. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { NoSubstitutersError } from '../../src/errors.ts';
@@ -120,6 +120,13 @@ describe('the goal graph', () => {
     assert.deepEqual(states(await graph.request([goal(0)])), ['succeeded']);
     await assert.rejects(first);
     assert.deepEqual(runs, [0, 0]);
+  });
+
+  test('leaves nothing on the signal of a request, which may live as long as the program', async () => {
+    const { graph } = makeGraph([fine()]);
+    const { signal } = new AbortController();
+    await graph.request([goal(0)], signal);
+    assert.deepEqual(getEventListeners(signal, 'abort'), []);
   });
 
   test('a chain of 20,000 goals does not exhaust the stack', async () => {
