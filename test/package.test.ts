@@ -56,20 +56,38 @@ test('the package', async (t) => {
 
   await t.test('holds what runs, what explains it, and nothing else', async () => {
     const files = lines(await output('tar', ['-tzf', archive])).map((name) => name.replace(/^package\//, ''));
-    for (const wanted of ['package.json', 'LICENSE', 'CHANGELOG.md', 'README.md', 'dist/src/index.d.ts']) {
+    const built = [
+      'src/cli/main.js',
+      'src/library/index.js',
+      'src/index.d.ts',
+      'workers/thread.js',
+      'THIRD-PARTY-LICENSES',
+    ];
+    for (const wanted of [
+      'package.json',
+      'LICENSE',
+      'CHANGELOG.md',
+      'README.md',
+      ...built.map((name) => `dist/${name}`),
+    ]) {
       assert.ok(files.includes(wanted), `${wanted} is missing`);
     }
     assert.deepEqual(
-      files.filter((name) => !/^(dist\/(src|workers)\/.*\.(js|d\.ts)|docs\/.*|[\w.]+)$/.test(name)),
+      files.filter(
+        (name) => !/^(dist\/(src|workers)\/.*\.(js|d\.ts)|dist\/THIRD-PARTY-LICENSES|docs\/.*|[\w.]+)$/.test(name),
+      ),
       [],
     );
-    for (const worker of await readdir(join(root, 'workers'))) {
-      assert.ok(files.includes(`dist/workers/${worker.replace(/ts$/, 'js')}`), `${worker} is not compiled`);
-    }
   });
 
   if (!(await install(t, scratch.path, folder, archive))) return;
   const sluice = join(folder, 'node_modules/.bin/sluice');
+
+  await t.test('has the licenses of what is built into it', async () => {
+    const licenses = await readFile(join(root, 'dist/THIRD-PARTY-LICENSES'), 'utf8');
+    for (const name of ['commander', 'eventemitter3', 'piscina', 'undici'])
+      assert.match(licenses, new RegExp(`^${name}$`, 'm'));
+  });
 
   await t.test('has a command that runs by itself', async () => {
     await access(sluice, constants.X_OK);

@@ -3,8 +3,7 @@
  *
  * Source: Nix 2.35 libstore/http-binary-cache-store.cc, libstore/filetransfer.cc.
  */
-import { createRequire } from 'node:module';
-import type { Agent } from 'undici';
+import Agent from 'undici/lib/dispatcher/agent.js';
 import { FormatError, SubstituteGoneError, TransferError } from '../errors.ts';
 import { quote } from '../formats/quote.ts';
 import { withoutCredentials } from '../formats/store-reference.ts';
@@ -12,6 +11,7 @@ import type { Settings } from '../settings.ts';
 import type { CacheTransport } from './cache-transport.ts';
 import { type Codec, isCompression, openDecoder } from './compression.ts';
 import { exchange, type HttpHead, showUrl } from './http-exchange.ts';
+import { onread } from './socket-reads.ts';
 import type { NarOptions, QueryOptions, Sink } from './store.ts';
 
 /** How this program introduces itself. */
@@ -96,12 +96,10 @@ export class HttpTransport implements CacheTransport {
 
 /** All of undici would take 60 to 180 ms in every thread. */
 function openAgent({ connectTimeout, httpConnections, stalledDownloadTimeout }: HttpSettings): Agent {
-  const require = createRequire(import.meta.url);
-  const LeanAgent = require('undici/lib/dispatcher/agent.js') as typeof Agent;
   const stalled = Math.ceil(stalledDownloadTimeout * 1000);
-  return new LeanAgent({
+  return new Agent({
     connections: httpConnections === 0 ? null : httpConnections,
-    connect: { timeout: connectTimeout * 1000 },
+    connect: { timeout: connectTimeout * 1000, onread },
     headersTimeout: stalled,
     bodyTimeout: stalled,
     h2Options: { connectionWindowSize: CONNECTION_WINDOW, settings: { initialWindowSize: STREAM_WINDOW } },

@@ -128,9 +128,7 @@ function sourceOf(scratch: string): string {
 
 /** In a checkout `node_modules` beside package.json; where sluice is installed itself, the one that it is in. */
 function installedPackages(): string {
-  // This file is src/cli/demo/phases.ts, or dist/src/cli/demo/phases.js.
-  const up = import.meta.url.endsWith('.ts') ? '../../..' : '../../../..';
-  const root = resolve(import.meta.dirname, up);
+  const root = resolve(import.meta.dirname, '../../..'); // from src/cli/demo, and from what is built: dist/src/cli
   return basename(dirname(root)) === 'node_modules' ? dirname(root) : join(root, 'node_modules');
 }
 

@@ -1,0 +1,91 @@
+/**
+ * Builds what is published: one file an entry, with the npm packages that are plain JavaScript inside. A program that is
+ * started as often as this one is loaded from few files: finding 250 modules takes longer than running them.
+ *
+ *   node build.ts [FOLDER]        dist, where no folder is named
+ */
+import { chmod, glob, readFile, rm, writeFile } from 'node:fs/promises';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
+
+const outdir = process.argv[2] ?? 'dist';
+
+/**
+ * Node's own modules without their ES module facades: making one reads every export, which for some loads a great deal
+ * more (node:http: a whole HTTP client, 18 ms).
+ */
+const builtins: Plugin = {
+  name: 'builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'builtin' }));
+    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+/** What undici has for bodies of forms, which are never sent here, and a second parser, which is off. */
+const unused: Plugin = {
+  name: 'unused',
+  setup({ onResolve, onLoad }) {
+    const filter = /web\/fetch\/body\.js$|\/milo\/(no-)?simd\.js$/;
+    onResolve({ filter }, ({ path }) => ({ path, namespace: 'unused' }));
+    onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
+/** The entry of the command line enables the compile cache before it loads the rest, so the rest is another file. */
+const apart: Plugin = {
+  name: 'apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/process\.ts$/ }, () => ({ path: './process.js', external: true }));
+  },
+};
+
+const common: BuildOptions = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  outdir,
+  outbase: '.',
+  // What has native parts, or is hardly ever loaded, is loaded from where it is installed.
+  external: ['@napi-rs/*', 'better-sqlite3', 'koffi', 'libsodium-wrappers', 'tar'],
+  plugins: [builtins, unused],
+  banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+  // Piscina looks there for what runs in its threads.
+  define: { __dirname: 'import.meta.dirname' },
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+  metafile: true,
+};
+const piscinaThread = 'node_modules/piscina/dist/worker.js';
+
+await rm(outdir, { recursive: true, force: true });
+await build({ ...common, entryPoints: ['src/cli/main.ts'], plugins: [apart, builtins], banner: {} });
+const { metafile } = await build({
+  ...common,
+  entryPoints: [
+    { in: 'src/cli/process.ts', out: 'src/cli/process' },
+    { in: 'src/index.ts', out: 'src/library/index' }, // as deep as src/pool, from where workers/ is looked for
+    { in: 'workers/thread.ts', out: 'workers/thread' },
+    { in: piscinaThread, out: 'src/cli/worker' },
+    { in: piscinaThread, out: 'src/library/worker' },
+  ],
+});
+await chmod(`${outdir}/src/cli/main.js`, 0o755);
+await writeFile(`${outdir}/THIRD-PARTY-LICENSES`, await licensesOf(Object.keys(metafile!.inputs)));
+
+/** The licenses of the npm packages that these files belong to. */
+async function licensesOf(files: readonly string[]): Promise<string> {
+  const packages = new Set(files.flatMap((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []));
+  const licenses: string[] = [];
+  for (const name of [...packages].sort()) {
+    for await (const file of glob('LICENSE*', { cwd: `node_modules/${name}` })) {
+      const text = await readFile(`node_modules/${name}/${file}`, 'utf8');
+      licenses.push(`${name}\n${'='.repeat(name.length)}\n\n${text.trim()}\n`);
+    }
+  }
+  return licenses.join('\n\n');
+}
