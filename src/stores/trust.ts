@@ -9,6 +9,7 @@ import { fingerprint, isContentAddressed, type PathInfo } from '../formats/path-
 import { type PublicKey, publicKeyMap, verifySignature } from '../formats/signature.ts';
 import { printStorePath, type StoreDir } from '../formats/store-path.ts';
 import type { Settings } from '../settings.ts';
+import { loadVerify } from './libsodium.ts';
 
 export class Trust {
   readonly #required: boolean;
@@ -29,7 +30,7 @@ export class Trust {
     if (!this.#required || provesItself(storeDir, info)) return;
     const text = fingerprint(storeDir, info);
     for (const signature of info.signatures) {
-      if (await verifySignature(text, signature, this.#keys)) return;
+      if (await verifySignature(text, signature, this.#keys, loadVerify())) return;
     }
     throw this.#untrusted(storeDir, info, from);
   }

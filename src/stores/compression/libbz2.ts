@@ -3,8 +3,9 @@
  *
  * Source: libbz2 1.0, bzlib.h.
  */
+
+import { type Functions, loadLibrary, Pin } from '../native.ts';
 import type { Engine } from './codec.ts';
-import { type Functions, loadLibrary, Pin } from './native.ts';
 
 const PROTOTYPES = {
   BZ2_bzDecompressInit: 'int BZ2_bzDecompressInit(void* stream, int verbosity, int small)',

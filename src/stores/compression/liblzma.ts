@@ -3,8 +3,9 @@
  *
  * Source: liblzma 5.2 to 5.8, lzma/base.h, lzma/container.h.
  */
+
+import { type Functions, loadLibrary, Pin } from '../native.ts';
 import type { Engine } from './codec.ts';
-import { type Functions, loadLibrary, Pin } from './native.ts';
 
 const PROTOTYPES = {
   lzma_stream_decoder: 'int lzma_stream_decoder(void* stream, uint64_t memlimit, uint32_t flags)',

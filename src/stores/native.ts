@@ -1,6 +1,6 @@
 /**
- * Libraries of the system through koffi: liblzma and libbz2. They decode xz a third faster than what npm has, on the
- * calling thread and into memory that is given to them. Where one is missing (as on NixOS, unless LD_LIBRARY_PATH
+ * Libraries of the system through koffi: liblzma, libbz2 and libsodium. They are faster than what npm and Node have, on
+ * the calling thread and into memory that is given to them. Where one is missing (as on NixOS, unless LD_LIBRARY_PATH
  * says where it is), the callers have something else to turn to.
  */
 import { createRequire } from 'node:module';
@@ -8,17 +8,18 @@ import type koffi from 'koffi';
 
 type Koffi = typeof koffi;
 
-/** Where the library's version is part of the name, it is the one whose structures are laid out as said here. */
+/** Where the library's version is part of the name, it is one whose functions and structures are as said here. */
 const FILES = {
-  lzma: { linux: 'liblzma.so.5', darwin: 'liblzma.5.dylib' },
-  bz2: { linux: 'libbz2.so.1.0', darwin: 'libbz2.1.0.dylib' },
+  lzma: { linux: ['liblzma.so.5'], darwin: ['liblzma.5.dylib'] },
+  bz2: { linux: ['libbz2.so.1.0'], darwin: ['libbz2.1.0.dylib'] },
+  sodium: { linux: ['libsodium.so.26', 'libsodium.so.23'], darwin: ['libsodium.26.dylib', 'libsodium.23.dylib'] },
 } as const;
 
 /** Functions of a library, each with its C prototype. */
 export type Prototypes = Readonly<Record<string, string>>;
 export type Functions<P extends Prototypes> = { readonly [N in keyof P]: (...args: NativeValue[]) => number };
 /** A typed array stands for a pointer to its first byte. */
-type NativeValue = number | bigint | BigUint64Array;
+type NativeValue = number | bigint | BigUint64Array | Uint8Array;
 
 let loaded: Koffi | undefined;
 
@@ -34,17 +35,17 @@ function loadKoffi(): Koffi {
  * @returns undefined where the machine has no such library, or has not 64-bit pointers: the layouts here have.
  */
 export function loadLibrary<P extends Prototypes>(name: keyof typeof FILES, prototypes: P): Functions<P> | undefined {
-  const file = (FILES[name] as Partial<Record<NodeJS.Platform, string>>)[process.platform];
-  if (file === undefined) return undefined;
-  try {
-    const native = loadKoffi();
-    if (native.sizeof('size_t') !== 8) return undefined;
-    const library = native.load(file);
-    const functions = Object.entries(prototypes).map(([symbol, prototype]) => [symbol, library.func(prototype)]);
-    return Object.fromEntries(functions) as Functions<P>;
-  } catch {
-    return undefined; // not there, or without such a function
+  const files = (FILES[name] as Partial<Record<NodeJS.Platform, readonly string[]>>)[process.platform] ?? [];
+  for (const file of files) {
+    try {
+      const native = loadKoffi();
+      if (native.sizeof('size_t') !== 8) return undefined;
+      const library = native.load(file);
+      const functions = Object.entries(prototypes).map(([symbol, prototype]) => [symbol, library.func(prototype)]);
+      return Object.fromEntries(functions) as Functions<P>;
+    } catch {} // not there, or without such a function
   }
+  return undefined;
 }
 
 /** Keeps an array reachable, and so where it is, while a library has its address. */
