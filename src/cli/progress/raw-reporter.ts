@@ -10,6 +10,8 @@ export class RawReporter implements Reporter {
   readonly #level: Level;
   readonly #clock: Clock;
   readonly #tally: Tally;
+  /** Lines that are not written yet: those of one turn of the event loop are written at once. */
+  #unwritten = '';
 
   /** @param level - messages up to it are printed. */
   constructor(write: (text: string) => void, level: Level, clock: Clock) {
@@ -34,8 +36,19 @@ export class RawReporter implements Reporter {
   showCheck(): void {}
 
   say(level: Level, text: string): void {
-    if (isWanted(level, this.#level)) this.#write(`${text}\n`);
+    if (!isWanted(level, this.#level)) return;
+    if (this.#unwritten === '') setImmediate(() => this.#flush());
+    this.#unwritten += `${text}\n`;
   }
 
-  [Symbol.dispose](): void {}
+  #flush(): void {
+    if (this.#unwritten === '') return;
+    const text = this.#unwritten;
+    this.#unwritten = '';
+    this.#write(text);
+  }
+
+  [Symbol.dispose](): void {
+    this.#flush();
+  }
 }

@@ -11,7 +11,7 @@ function copyOne(level: Level): string {
   const append = (more: string): void => {
     text += more;
   };
-  using reporter: Reporter = new RawReporter(append, level, clock);
+  const reporter: Reporter = new RawReporter(append, level, clock);
   const transfers = new Transfers();
   reporter.follow(transfers.events, ROUTE);
   const view = transfers.start('a', 4 * MIB);
@@ -21,6 +21,7 @@ function copyOne(level: Level): string {
   reporter.summarise();
   reporter.showCheck({ done: 1, expected: 2, narBytes: 3 });
   assert.equal(clock.timers, 0);
+  reporter[Symbol.dispose]();
   return text;
 }
 
