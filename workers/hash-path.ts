@@ -1,9 +1,9 @@
 /** Hashing of what lies at a file name, as a NAR: the work of verifying a store's contents. */
 import { createHash } from 'node:crypto';
-import { type Handler, serve } from '../src/pool/serve.ts';
+import type { Handler } from '../src/pool/serve.ts';
 import { dumpNar } from '../src/stores/nar-fs.ts';
 
-const hashPath: Handler<'hashPath'> = serve(async ({ realPath }, { signal, progress }) => {
+const hashPath: Handler<'hashPath'> = async ({ realPath }, { signal, progress }) => {
   const hash = createHash('sha256');
   let narSize = 0;
   await dumpNar(realPath, (chunk) => {
@@ -13,5 +13,5 @@ const hashPath: Handler<'hashPath'> = serve(async ({ realPath }, { signal, progr
     progress.addNar(chunk.length);
   });
   return { narHash: { algorithm: 'sha256', digest: hash.digest() }, narSize };
-});
+};
 export default hashPath;

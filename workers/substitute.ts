@@ -1,5 +1,5 @@
 /** Substitution of one path: exports it from the source store, checks it, and unpacks it where it is told to. */
-import { type Handler, serve } from '../src/pool/serve.ts';
+import type { Handler } from '../src/pool/serve.ts';
 import { Stopwatch } from '../src/pool/stopwatch.ts';
 import { NarRestorer } from '../src/stores/nar-fs.ts';
 import { openStoreOnce } from '../src/stores/open-store.ts';
@@ -7,7 +7,7 @@ import { removeTree } from '../src/stores/remove-tree.ts';
 import type { Sink } from '../src/stores/store.ts';
 import { verifyNar } from '../src/stores/verify-nar.ts';
 
-const substitute: Handler<'substitute'> = serve(async ({ from, info, destination }, { settings, signal, progress }) => {
+const substitute: Handler<'substitute'> = async ({ from, info, destination }, { settings, signal, progress }) => {
   const stopwatch = new Stopwatch();
   const source = await openStoreOnce(from, settings);
 
@@ -20,16 +20,24 @@ const substitute: Handler<'substitute'> = serve(async ({ from, info, destination
     downloadedBytes += bytes;
     progress.addDownloaded(bytes);
   };
-  const download = (sink: Sink): Promise<void> => source.narFromPath(info, sink, { signal, onDownload });
+  const download = (sink: Sink): Promise<void> => {
+    const decoded: Sink = (chunk) => {
+      stopwatch.spent('decode');
+      return sink(chunk);
+    };
+    return source.narFromPath(info, decoded, { signal, onDownload });
+  };
   const nar = verifyNar(source.storeDir, info, download, source.uri);
   await nar((chunk) => {
+    stopwatch.spent('hash');
     signal.throwIfAborted();
     restorer.push(chunk);
     progress.addNar(chunk.length);
+    stopwatch.spent('write');
   });
   restorer.finish();
 
   undo.move(); // what was unpacked is the main thread's from here on
   return { downloadedBytes, timings: stopwatch.timings };
-});
+};
 export default substitute;

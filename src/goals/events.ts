@@ -12,6 +12,15 @@ export interface SchedulerEvents {
   goalStarted: [{ readonly path: StorePath }];
   /** A goal has ended; where it succeeded, the path is valid. */
   goalFinished: [{ readonly path: StorePath; readonly result: GoalResult }];
+  /** A substituter has answered what it knows of a path, so many milliseconds after it was asked. */
+  infoQueried: [
+    {
+      readonly path: StorePath;
+      readonly substituter: string;
+      readonly milliseconds: number;
+      readonly found: boolean;
+    },
+  ];
   /** A substituter has the path: what its transfer will bring, in bytes. */
   transferExpected: [TransferView];
   /** A worker has begun the transfer; it holds a substitution slot. */

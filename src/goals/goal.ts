@@ -43,6 +43,8 @@ export type WaitResult =
 
 export interface JobOptions {
   readonly signal: AbortSignal;
+  /** How many bytes of NAR there are to do. Where it is missing the job is worth a thread of its own. */
+  readonly weight?: number;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -61,8 +63,12 @@ export interface GoalContext {
    */
   waitFor(paths: readonly StorePath[]): Promise<WaitResult>;
 
-  /** Waits for a slot; disposing the lease gives it back. */
-  slot(kind: SlotKind, signal: AbortSignal): Promise<Disposable>;
+  /**
+   * Waits for a slot; disposing the lease gives it back.
+   *
+   * @param size - of what is to be done: who waits with the largest has the next turn.
+   */
+  slot(kind: SlotKind, signal: AbortSignal, size: number): Promise<Disposable>;
 
   /** Runs a job in a worker thread. */
   runJob<N extends JobName>(name: N, request: Request<N>, options: JobOptions): Promise<Reply<N>>;

@@ -34,7 +34,7 @@ export class SubstitutionGoal implements Goal {
     let lastError: SluiceError | undefined;
     for (const [index, substituter] of context.substituters.entries()) {
       try {
-        const info = await substituter.queryPathInfo(this.path, { signal: context.signal });
+        const info = await this.#query(substituter, context);
         if (info === undefined) continue;
         await this.#trust.check(substituter.storeDir, info, substituter.uri);
         return await this.#substitute(substituter, info, context);
@@ -48,6 +48,15 @@ export class SubstitutionGoal implements Goal {
     }
     if (lastError !== undefined) return { state: 'failed', failure: lastError };
     return { state: 'noSubstituters', failure: this.#noSubstituters(context.substituters) };
+  }
+
+  async #query(substituter: Store, context: LocalGoalContext): Promise<PathInfo | undefined> {
+    const asked = performance.now();
+    const info = await substituter.queryPathInfo(this.path, { signal: context.signal });
+    const milliseconds = performance.now() - asked;
+    const answer = { path: this.path, substituter: substituter.uri, milliseconds, found: info !== undefined };
+    context.events.emit('infoQueried', answer);
+    return info;
   }
 
   /**
@@ -91,14 +100,14 @@ export class SubstitutionGoal implements Goal {
     };
     context.events.emit('transferExpected', view);
     try {
-      using _slot = await context.slot('substitution', signal);
+      using _slot = await context.slot('substitution', signal, info.narSize);
       const destination = await context.stagingLocation(this.path);
       context.events.emit('transferStarted', view);
       const request = { from: substituter.openUri, info, destination };
       const onProgress = (progress: Progress): void => {
         context.events.emit('transferProgress', { ...view, ...progress });
       };
-      const reply = await context.runJob('substitute', request, { signal, onProgress });
+      const reply = await context.runJob('substitute', request, { signal, onProgress, weight: info.narSize });
       context.events.emit('transferFinished', { ...view, ...reply });
       return destination;
     } catch (error) {

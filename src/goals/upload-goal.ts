@@ -55,7 +55,7 @@ export class UploadGoal implements Goal {
     const { signal } = context;
     context.events.emit('transferExpected', view);
     try {
-      using _slot = await context.slot('substitution', signal);
+      using _slot = await context.slot('substitution', signal, info.narSize);
       context.events.emit('transferStarted', view);
       const request = { from: this.#from.openUri, info, to: this.#to.openUri };
       const onProgress = (progress: Progress): void => {

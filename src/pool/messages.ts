@@ -1,18 +1,29 @@
 /**
  * Everything that crosses a thread boundary, declared once: what each job takes and answers, and what both ends see of
  * it meanwhile. Every field survives structured clone.
+ *
+ * Both directions send arrays: one message has all that one turn of the event loop had to say.
  */
+import type { MessagePort } from 'node:worker_threads';
 import type { ErrorMessage } from '../errors.ts';
 import type { Hash } from '../formats/hash.ts';
 import type { NarInfo } from '../formats/narinfo.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 
-/** Where the time of one transfer went, in milliseconds of the worker's clock. */
+/** Where the time of one transfer went. Durations are in milliseconds. */
 export interface Timings {
+  /** The worker thread, as node:worker_threads numbers it. */
+  readonly thread: number;
+  /** When the worker took the job up, in milliseconds since the epoch, with fractions. */
+  readonly started: number;
   /** From the request to the first byte. */
   readonly wait: number;
   /** From the first byte to the last file: receive, decompress, hash, unpack. */
   readonly unpack: number;
+  /** What of `unpack` the thread spent decompressing; hashing; parsing the NAR and writing files. */
+  readonly decode: number;
+  readonly hash: number;
+  readonly write: number;
 }
 
 export interface Jobs {
@@ -26,6 +37,16 @@ export interface Jobs {
       readonly destination: string;
     };
     readonly reply: { readonly downloadedBytes: number; readonly timings: Timings };
+  };
+  /** Exports a path from a source store and checks it, for nothing but to see how long that takes. */
+  readonly fetch: {
+    readonly request: { readonly from: string; readonly info: PathInfo | NarInfo };
+    readonly reply: { readonly downloadedBytes: number; readonly timings: Timings };
+  };
+  /** Opens stores, so that the first job that needs them does not wait for it. */
+  readonly open: {
+    readonly request: { readonly stores: readonly string[] };
+    readonly reply: Record<never, never>;
   };
   /** Hashes what lies at a file name, as a NAR. */
   readonly hashPath: {
@@ -55,11 +76,22 @@ export interface Progress {
   readonly narBytes: number;
 }
 
-/** Main thread to worker: the one argument of every worker function. */
-export interface Task<N extends JobName> {
-  readonly request: Request<N>;
-  /** The memory of a {@link JobState}. */
-  readonly state: SharedArrayBuffer;
+/** Main thread to worker: what Piscina hands to a thread, which then serves jobs until the port is closed. */
+export interface ThreadTask {
+  readonly port: MessagePort;
+  /** The memory of a {@link ProgressMemory}. */
+  readonly progress: SharedArrayBuffer;
+}
+
+/** Main thread to worker, over its port. A job is known by its number: its place in the progress memory, too. */
+export type JobMessage =
+  | { readonly job: number; readonly name: JobName; readonly request: Request<JobName> }
+  | { readonly job: number; readonly name: 'cancel' };
+
+/** Worker to main thread: how a job ended. */
+export interface JobReply {
+  readonly job: number;
+  readonly outcome: Outcome<JobName>;
 }
 
 export type Outcome<N extends JobName> =

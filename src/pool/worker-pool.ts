@@ -1,48 +1,65 @@
-/** The main thread's side of the pool: Piscina threads that run the jobs of messages.ts, one module of workers/ each. */
+/**
+ * The main thread's side of the pool. Piscina starts and ends the threads; what runs in each takes jobs from a port
+ * for as long as the thread lives, because Piscina's own way of handing over a task costs more than many a job.
+ */
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
-import { InternalError, RelayedError } from '../errors.ts';
+import { RelayedError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
-import { JobState } from './job-state.ts';
-import type { JobName, Outcome, Progress, Reply, Request, Task } from './messages.ts';
+import { BusyMeter } from './busy-meter.ts';
+import type { JobName, Outcome, Progress, Reply, Request } from './messages.ts';
+import { WorkerThread } from './worker-thread.ts';
 
 /** How often progress is looked at, in milliseconds. */
 const PROGRESS_INTERVAL = 100;
+/** Bytes that a thread has to have before it that another is worth its start, of about 0.1 s. */
+const ENOUGH_FOR_ANOTHER = 16 * 1024 * 1024;
+/** A thread that is busier than this has no time for more. */
+const BUSY = 0.9;
+/** After so many milliseconds without a job a thread ends. */
+const IDLE_TIMEOUT = 60_000;
 
 export interface RunOptions {
   /** Cancels the job: the worker stops, cleans up behind itself, and only then does {@link WorkerPool.run} reject. */
   readonly signal?: AbortSignal | undefined;
   /** Called some times a second while there is progress. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** How many bytes of NAR there are to do. Where it is missing the job is worth a thread of its own. */
+  readonly weight?: number | undefined;
 }
 
 export interface WorkerPoolOptions {
   /** What the jobs get as their settings; `worker-threads` is how many threads there are at most. */
   readonly settings: Settings;
-  /** Jobs that may be under way at once, spread over the threads; more wait their turn. At least two a thread. */
+  /** Jobs that may be under way at once in one thread; more wait their turn. */
   readonly concurrency?: number | undefined;
-  /** The module that serves a job, if not the one in workers/: for tests. */
-  readonly entry?: ((name: JobName) => URL) | undefined;
+  /** What runs in the threads, if not workers/thread.ts: for tests. */
+  readonly entry?: URL | undefined;
 }
 
 export class WorkerPool implements AsyncDisposable {
-  /** How many threads there are when all are busy. */
+  /** How many threads there are at most. */
   readonly threads: number;
+  readonly #concurrency: number;
   readonly #piscina: Piscina;
-  readonly #entry: (name: JobName) => URL;
-  readonly #watched = new Map<JobState, (progress: Progress) => void>();
+  readonly #running = new Set<WorkerThread>();
+  /** Those who wait for a thread that has room. */
+  readonly #waiting: (() => void)[] = [];
+  readonly #watched = new Set<() => void>();
+  readonly #meter = new BusyMeter();
+  #jobs = 0;
   #watch: NodeJS.Timeout | undefined;
+  #idle: NodeJS.Timeout | undefined;
 
-  constructor({ settings, concurrency = 0, entry = workerModule }: WorkerPoolOptions) {
+  constructor({ settings, concurrency = 64, entry = threadModule() }: WorkerPoolOptions) {
     this.threads = settings.workerThreads || availableParallelism();
-    this.#entry = entry;
+    this.#concurrency = concurrency;
     this.#piscina = new Piscina({
+      filename: entry.href,
       minThreads: 0,
       maxThreads: this.threads,
-      concurrentTasksPerWorker: Math.max(2, Math.ceil(concurrency / this.threads)),
       // Not the default 'sync': it stops a worker's event loop between tasks, and with it its HTTP connections.
       atomics: 'disabled',
-      idleTimeout: 60_000,
       workerData: settings,
       recordTiming: false,
     });
@@ -55,47 +72,125 @@ export class WorkerPool implements AsyncDisposable {
    *   the signal's reason where it was cancelled.
    */
   async run<N extends JobName>(name: N, request: Request<N>, options: RunOptions = {}): Promise<Reply<N>> {
-    const { signal, onProgress } = options;
+    const { signal, onProgress, weight } = options;
     signal?.throwIfAborted();
-    const state = new JobState();
+    const thread = this.#choose(weight) ?? (await this.#room(weight, signal));
+    const ended = Promise.withResolvers<Outcome<JobName>>();
     using cleanup = new DisposableStack();
-    // Not Piscina's own signal: that kills the thread, and with it every other job in it.
-    const cancel = (): void => state.cancel();
+    this.#begin();
+    cleanup.defer(() => this.#end());
+    const job = thread.start(name, request, weight ?? 0, ended);
+    const cancel = (): void => thread.cancel(job);
     signal?.addEventListener('abort', cancel, { once: true });
     cleanup.defer(() => signal?.removeEventListener('abort', cancel));
-    if (onProgress !== undefined) cleanup.use(this.#tell(state, onProgress));
+    if (onProgress !== undefined) cleanup.use(this.#tell(() => thread.progressOf(job), onProgress));
 
-    const outcome = await this.#outcome(name, { request, state: state.memory });
+    const outcome = (await ended.promise) as Outcome<N>;
     if (outcome.ok) return outcome.reply;
     signal?.throwIfAborted();
     throw new RelayedError(outcome.error);
   }
 
-  async #outcome<N extends JobName>(name: N, task: Task<N>): Promise<Outcome<N>> {
-    try {
-      return (await this.#piscina.run(task, { filename: this.#entry(name).href })) as Outcome<N>;
-    } catch (cause) {
-      // A job's own errors are outcomes, so this is the thread's end: a crash, process.exit, out of memory.
-      throw new InternalError(`the worker thread ended while it ran a '${name}' job: ${(cause as Error).message}`, {
-        cause,
-      });
+  /**
+   * How busy the threads have been of late, from 0 to 1; undefined where nothing new can be told. Where they are not,
+   * more jobs at once would be done sooner.
+   */
+  lookHowBusy(): number | undefined {
+    if (!this.#look() || this.#meter.others.length === 0) return undefined;
+    return this.#meter.others.reduce((sum, busy) => sum + busy) / this.#meter.others.length;
+  }
+
+  /** The thread for the next job: where none has room, undefined. */
+  #choose(weight: number | undefined): WorkerThread | undefined {
+    let best: WorkerThread | undefined;
+    for (const thread of this.#running) {
+      if (!thread.isFull && (best === undefined || thread.load < best.load)) best = thread;
+    }
+    if (best?.jobs === 0 || this.#running.size === this.threads) return best;
+    const another =
+      best === undefined || weight === undefined || best.load > ENOUGH_FOR_ANOTHER || this.#couldUseAnother();
+    return another ? this.#startThread() : best;
+  }
+
+  async #room(weight: number | undefined, signal: AbortSignal | undefined): Promise<WorkerThread> {
+    for (;;) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      signal?.throwIfAborted();
+      const thread = this.#choose(weight);
+      if (thread !== undefined) return thread;
     }
   }
 
+  /** Whether all threads have more to do than they can, and there is a core left. */
+  #couldUseAnother(): boolean {
+    this.#look();
+    const { own, others } = this.#meter;
+    const taken = others.reduce((sum, busy) => sum + busy, own);
+    return others.length > 0 && others.every((busy) => busy > BUSY) && taken < availableParallelism() - 0.5;
+  }
+
+  #look(): boolean {
+    return this.#meter.look(this.#piscina.threads.map(({ performance }) => performance));
+  }
+
+  #startThread(): WorkerThread {
+    const thread = new WorkerThread(this.#concurrency);
+    const { task } = thread;
+    this.#running.add(thread);
+    this.#piscina
+      .run(task, { transferList: [task.port] })
+      .then(
+        () => undefined,
+        (error: Error) => thread.died(error),
+      )
+      .finally(() => {
+        this.#running.delete(thread);
+        this.#wake();
+      });
+    return thread;
+  }
+
+  /** A job begins: while there is one, the process does not end by itself. */
+  #begin(): void {
+    this.#jobs++;
+    if (this.#jobs > 1) return;
+    clearTimeout(this.#idle);
+    for (const thread of this.#piscina.threads) thread.ref();
+  }
+
+  #end(): void {
+    this.#jobs--;
+    this.#wake();
+    if (this.#jobs > 0) return;
+    for (const thread of this.#piscina.threads) thread.unref();
+    this.#idle = setTimeout(() => this.#closeThreads(), IDLE_TIMEOUT).unref();
+  }
+
+  #closeThreads(): void {
+    for (const thread of this.#running) thread.close();
+    this.#running.clear();
+  }
+
+  #wake(): void {
+    this.#waiting.shift()?.();
+  }
+
   /** Looks at the progress of a job from time to time, until disposed. */
-  #tell(state: JobState, onProgress: (progress: Progress) => void): Disposable {
+  #tell(progress: () => Progress, onProgress: (progress: Progress) => void): Disposable {
     let told = 0;
-    this.#watched.set(state, (progress) => {
-      const moved = progress.downloadedBytes + progress.narBytes;
-      if (moved > told) onProgress(progress);
+    const tell = (): void => {
+      const now = progress();
+      const moved = now.downloadedBytes + now.narBytes;
+      if (moved > told) onProgress(now);
       told = moved;
-    });
+    };
+    this.#watched.add(tell);
     this.#watch ??= setInterval(() => {
-      for (const [each, tell] of this.#watched) tell(each.progress);
+      for (const each of this.#watched) each();
     }, PROGRESS_INTERVAL);
     return {
       [Symbol.dispose]: () => {
-        this.#watched.delete(state);
+        this.#watched.delete(tell);
         if (this.#watched.size > 0) return;
         clearInterval(this.#watch);
         this.#watch = undefined;
@@ -103,14 +198,14 @@ export class WorkerPool implements AsyncDisposable {
     };
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#piscina.destroy();
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#idle);
+    await this.#piscina.destroy();
   }
 }
 
-/** workers/hash-path.ts serves `hashPath`; compiled, workers/hash-path.js. */
-function workerModule(name: JobName): URL {
-  const file = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+/** workers/thread.ts; compiled, workers/thread.js. */
+function threadModule(): URL {
   const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-  return new URL(`../../workers/${file}${extension}`, import.meta.url);
+  return new URL(`../../workers/thread${extension}`, import.meta.url);
 }

@@ -41,7 +41,7 @@ export async function copyClosure(options: CopyClosureOptions): Promise<RealiseR
         events,
         signal: node.signal,
         waitFor: (references) => graph.waitFor(node, references.map(goal)),
-        slot: (_kind, waiting) => slots.acquire(waiting),
+        slot: (_kind, waiting, size) => slots.acquire(waiting, size),
         runJob: (name, request, jobOptions) => pool.run(name, request, jobOptions),
       });
     },

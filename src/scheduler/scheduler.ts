@@ -4,6 +4,7 @@
  *
  * Source: Nix 2.35 libstore/build/worker.cc, entry-points.cc.
  */
+import { existsSync } from 'node:fs';
 import { EventEmitter } from 'eventemitter3';
 import { parseBaseName, parseStorePath, type StorePath } from '../formats/store-path.ts';
 import type { SchedulerEvents } from '../goals/events.ts';
@@ -21,6 +22,11 @@ import { GoalGraph, type GoalNode } from './goal-graph.ts';
 import { Registrar } from './registrar.ts';
 import { Slots } from './slots.ts';
 import { ValidPaths } from './valid-paths.ts';
+
+/** Transfers at once in the beginning: enough to keep the threads busy where the network is fast. */
+const FEW = 8;
+/** Threads that are less busy than this have time for more transfers. */
+const BUSY = 0.8;
 
 export interface SchedulerOptions {
   /** The store to make paths valid in, or its URI: `local`, `local?root=DIR`, or a plain directory. */
@@ -107,6 +113,7 @@ export class Scheduler implements AsyncDisposable {
    */
   async realise(paths: readonly (StorePath | string)[], { signal }: RealiseOptions = {}): Promise<RealiseResult[]> {
     const parsed = paths.map((path) => this.#parse(path));
+    this.#expect(parsed);
     const goals = parsed.map((path) => this.#substitution(path));
     const results = await this.#graph.request(goals, signal);
     return results.map((result, index) => ({ ...result, path: parsed[index]! }));
@@ -116,6 +123,15 @@ export class Scheduler implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#graph.idle();
     await this.#resources.disposeAsync();
+  }
+
+  /** What is not even there is not valid: a thread gets ready for it while its info is asked for. */
+  #expect(paths: readonly StorePath[]): void {
+    if (this.#pool !== undefined || paths.every((path) => existsSync(this.store.realPath(path)))) return;
+    const stores = this.substituters.map(({ openUri }) => openUri);
+    this.#workers()
+      .run('open', { stores }, { weight: 0 })
+      .catch(() => {}); // the first transfer says so, if there is one
   }
 
   #parse(path: string): StorePath {
@@ -150,12 +166,20 @@ export class Scheduler implements AsyncDisposable {
           node,
           paths.map((path) => this.#substitution(path)),
         ),
-      slot: (kind, signal) => this.#slots[kind].acquire(signal),
+      slot: (kind, signal, size) => this.#slot(kind, signal, size),
       runJob: (name, request, options) => this.#workers().run(name, request, options),
       stagingLocation: (path) => this.#stagingLocation(path),
       discard: removeTree,
       register: (staged, signal) => this.#registrar.register(staged, signal),
     };
+  }
+
+  #slot(kind: SlotKind, signal: AbortSignal, size: number): Promise<Disposable> {
+    const slots = this.#slots[kind];
+    const slot = slots.acquire(signal, size);
+    // More at once, as long as that is what the threads lack: in the beginning, and where answers are slow to come.
+    if (slots.waiting > 0 && (this.#pool?.lookHowBusy() ?? 1) < BUSY) slots.widen();
+    return slot;
   }
 
   /** Started with the first job: where everything is valid already there is no thread. */
@@ -175,8 +199,7 @@ export class Scheduler implements AsyncDisposable {
 
 function makeSlots(settings: Settings): Record<SlotKind, Slots> {
   // As Nix: substitution always has one slot, even where building has none.
-  const substitution = new Slots(
-    Math.max(1, settings.substitutionsUseBuildSlots ? settings.maxJobs : settings.maxSubstitutionJobs),
-  );
+  const limit = Math.max(1, settings.substitutionsUseBuildSlots ? settings.maxJobs : settings.maxSubstitutionJobs);
+  const substitution = new Slots(limit, { open: FEW });
   return { substitution, build: settings.substitutionsUseBuildSlots ? substitution : new Slots(settings.maxJobs) };
 }

@@ -8,7 +8,7 @@ import { printHash } from '../../src/formats/hash.ts';
 import { WorkerPool } from '../../src/pool/worker-pool.ts';
 import { makeSettings } from '../../src/settings.ts';
 
-const entry = (): URL => new URL('../support/job-entry.ts', import.meta.url);
+const entry = new URL('../support/job-entry.ts', import.meta.url);
 const openPool = (threads = 1): WorkerPool =>
   new WorkerPool({ settings: makeSettings({ workerThreads: threads }), concurrency: 8, entry });
 

@@ -1,10 +1,11 @@
-/** A worker module whose `hashPath` job does what its path says: the pool's tests run it in place of workers/. */
+/** A worker module whose `hashPath` job does what its path says: the pool's tests run it in place of workers/thread. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
 import { FormatError } from '../../src/errors.ts';
-import { type Handler, serve } from '../../src/pool/serve.ts';
+import type { ThreadTask } from '../../src/pool/messages.ts';
+import { type Handler, type Handlers, serveJobs } from '../../src/pool/serve.ts';
 
-const hashPath: Handler<'hashPath'> = serve(async ({ realPath }, { signal, progress }) => {
+const hashPath: Handler<'hashPath'> = async ({ realPath }, { signal, progress }) => {
   switch (realPath) {
     case 'malformed':
       throw new FormatError('nar', 3, 'as asked', { hint: 'ask for something else' });
@@ -17,5 +18,7 @@ const hashPath: Handler<'hashPath'> = serve(async ({ realPath }, { signal, progr
       await sleep(2 ** 30, undefined, { signal });
   }
   return { narHash: { algorithm: 'sha256', digest: new Uint8Array(32) }, narSize: threadId };
-});
-export default hashPath;
+};
+const handlers = { hashPath: async () => ({ default: hashPath }) };
+const serveThread: (task: ThreadTask) => Promise<void> = serveJobs(handlers as Partial<Handlers> as Handlers);
+export default serveThread;

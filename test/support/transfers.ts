@@ -4,10 +4,14 @@ import type { Route } from '../../src/cli/progress/reporter.ts';
 import { TransferError } from '../../src/errors.ts';
 import { DEFAULT_STORE_DIR, parseBaseName, type StorePath } from '../../src/formats/store-path.ts';
 import type { SchedulerEvents, TransferView } from '../../src/goals/events.ts';
+import type { Timings } from '../../src/pool/messages.ts';
 
 export const MIB: number = 1024 * 1024;
 
 export const ROUTE: Route = { storeDir: DEFAULT_STORE_DIR, to: 'local' };
+
+/** Of transfers whose parts do not matter. */
+const TIMINGS: Timings = { thread: 1, started: 0, wait: 20, unpack: 500, decode: 200, hash: 100, write: 100 };
 
 /** The path with the given name, and a hash part of zeros. */
 export function pathNamed(name: string): StorePath {
@@ -48,7 +52,7 @@ export class Transfers {
   /** The path is unpacked; it is not valid yet. */
   finish(view: TransferView): void {
     const downloadedBytes = view.downloadSize ?? view.narSize;
-    this.events.emit('transferFinished', { ...view, downloadedBytes, timings: { wait: 20, unpack: 500 } });
+    this.events.emit('transferFinished', { ...view, downloadedBytes, timings: TIMINGS });
   }
 
   register(...views: readonly TransferView[]): void {

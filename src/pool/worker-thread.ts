@@ -1,0 +1,107 @@
+/** The main thread's end of one worker thread: sends jobs over a port and hears how they ended. */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { InternalError } from '../errors.ts';
+import type { JobMessage, JobName, JobReply, Outcome, Progress, Request, ThreadTask } from './messages.ts';
+import { Outbox } from './outbox.ts';
+import { ProgressMemory } from './progress-memory.ts';
+
+/** What every job costs beside its bytes, counted as bytes. */
+const JOB_LOAD = 64 * 1024;
+
+interface Running {
+  readonly name: JobName;
+  readonly weight: number;
+  readonly resolve: (outcome: Outcome<JobName>) => void;
+  readonly reject: (error: InternalError) => void;
+}
+
+export class WorkerThread {
+  /** What the thread's function has to be called with. */
+  readonly task: ThreadTask;
+  readonly #port: MessagePort;
+  readonly #outbox: Outbox<JobMessage>;
+  readonly #progress: ProgressMemory;
+  readonly #running = new Map<number, Running>();
+  readonly #free: number[];
+
+  /** @param capacity - jobs that it may run at once. */
+  constructor(capacity: number) {
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#outbox = new Outbox(port1);
+    this.#progress = new ProgressMemory(capacity);
+    this.#free = Array.from({ length: capacity }, (_, job) => capacity - 1 - job);
+    this.task = { port: port2, progress: this.#progress.memory };
+    port1.on('message', (replies: readonly JobReply[]) => {
+      for (const { job, outcome } of replies) this.#end(job)?.resolve(outcome);
+    });
+    port1.unref();
+  }
+
+  /** How many jobs it runs. */
+  get jobs(): number {
+    return this.#running.size;
+  }
+
+  get isFull(): boolean {
+    return this.#free.length === 0;
+  }
+
+  /** What its jobs have left to do, in bytes. */
+  get load(): number {
+    let load = 0;
+    for (const [job, { weight }] of this.#running)
+      load += JOB_LOAD + Math.max(0, weight - this.#progress.narBytes(job));
+    return load;
+  }
+
+  /**
+   * Hands over a job; there must be room for it.
+   *
+   * @param ended - gets the outcome, or an error where the thread has died.
+   * @returns the job's number, good until it has ended.
+   */
+  start(
+    name: JobName,
+    request: Request<JobName>,
+    weight: number,
+    ended: PromiseWithResolvers<Outcome<JobName>>,
+  ): number {
+    const job = this.#free.pop()!;
+    if (this.#running.size === 0) this.#port.ref();
+    this.#running.set(job, { name, weight, resolve: ended.resolve, reject: ended.reject });
+    this.#progress.reset(job);
+    this.#outbox.push({ job, name, request });
+    return job;
+  }
+
+  cancel(job: number): void {
+    this.#outbox.push({ job, name: 'cancel' });
+  }
+
+  progressOf(job: number): Progress {
+    return this.#progress.of(job);
+  }
+
+  /** The thread ends by itself, having nothing to do. */
+  close(): void {
+    this.#port.close();
+  }
+
+  /** The thread has died: so have its jobs. */
+  died(cause: Error): void {
+    this.#port.close();
+    for (const [job, { name }] of [...this.#running]) {
+      const message = `the worker thread ended while it ran a '${name}' job: ${cause.message}`;
+      this.#end(job)!.reject(new InternalError(message, { cause }));
+    }
+  }
+
+  #end(job: number): Running | undefined {
+    const ended = this.#running.get(job);
+    this.#running.delete(job);
+    this.#free.push(job);
+    if (this.#running.size === 0) this.#port.unref();
+    return ended;
+  }
+}
