@@ -56,6 +56,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/key.ts')).keyCommand,
   },
   {
+    name: 'bench',
+    summary: 'measure how fast a binary cache delivers',
+    load: async () => (await import('./commands/bench.ts')).benchCommand,
+  },
+  {
     name: 'demo',
     summary: 'show what sluice does, on a binary cache of its own',
     load: async () => (await import('./commands/demo.ts')).demoCommand,

@@ -12,6 +12,7 @@ import type { Store } from '../../stores/store.ts';
 import type { Cli, CommandModule, Work } from '../command.ts';
 import { Failures } from '../failures.ts';
 import { storeUri } from '../store-uri.ts';
+import { type OpenTrace, openTrace, TRACE_HELP } from '../trace/open-trace.ts';
 import { finishTransfers, type PathOptions, printResultsJson, readPaths } from '../transfers.ts';
 
 interface Options extends PathOptions {
@@ -20,6 +21,7 @@ interface Options extends PathOptions {
   readonly to?: string;
   /** False with `--no-check-sigs`. */
   readonly checkSigs: boolean;
+  readonly trace?: string;
 }
 
 export const copyCommand: CommandModule = {
@@ -31,6 +33,7 @@ export const copyCommand: CommandModule = {
       .option('--no-check-sigs', 'copy into a local store what no trusted key has signed')
       .option('--stdin', 'read paths from the standard input as well, with white space between them')
       .option('--json', 'print how each path ended as JSON')
+      .option('--trace <file>', TRACE_HELP)
       .addHelpText('after', EXAMPLES)
       .action((args: readonly string[], options: Options) => copy(args, options, cli));
   },
@@ -48,13 +51,15 @@ async function copy(args: readonly string[], options: Options, cli: Cli): Promis
   if (options.from === undefined && options.to === undefined) {
     throw new UsageError('copying needs --from, --to, or both');
   }
+  using trace = openTrace(options.trace);
   await using from = await openStore(options.from ?? 'local', cli.settings);
   await using to = await openStore(options.to ?? 'local', cli.settings);
   const paths = await readPaths(args, options, cli, from.storeDir);
   const work = await cli.startWork();
-  const { results, failures } = await copyPaths({ from, to, paths, checkSigs: options.checkSigs }, work, cli);
+  const { results, failures } = await copyPaths({ from, to, paths, checkSigs: options.checkSigs, trace }, work, cli);
   finishTransfers(results, failures, work, cli);
   if (options.json) await printResultsJson(results, from.storeDir, cli.stdout);
+  trace?.finish(work.reporter);
 }
 
 interface Copy {
@@ -62,6 +67,7 @@ interface Copy {
   readonly to: Store;
   readonly paths: readonly StorePath[];
   readonly checkSigs: boolean;
+  readonly trace: OpenTrace | undefined;
 }
 
 interface Copied {
@@ -69,7 +75,7 @@ interface Copied {
   readonly failures: Failures;
 }
 
-async function copyPaths({ from, to, paths, checkSigs }: Copy, work: Work, cli: Cli): Promise<Copied> {
+async function copyPaths({ from, to, paths, checkSigs, trace }: Copy, work: Work, cli: Cli): Promise<Copied> {
   const { reporter, signal } = work;
   const route = { storeDir: from.storeDir, to: to.uri };
   if (to instanceof LocalStore) {
@@ -77,12 +83,14 @@ async function copyPaths({ from, to, paths, checkSigs }: Copy, work: Work, cli: 
     await using scheduler = await Scheduler.open({ store: to, substituters: [from], settings });
     const failures = new Failures(route.storeDir, scheduler.events);
     reporter.follow(scheduler.events, route);
+    trace?.follow(scheduler.events, route);
     return { results: await scheduler.realise(paths, { signal }), failures };
   }
   if (to instanceof BinaryCacheStore) {
     const events = new EventEmitter<SchedulerEvents>();
     const failures = new Failures(route.storeDir, events);
     reporter.follow(events, route);
+    trace?.follow(events, route);
     return { results: await copyClosure({ from, to, paths, settings: cli.settings, events, signal }), failures };
   }
   throw new UsageError(`cannot copy to '${to.uri}'`, {
