@@ -51,6 +51,8 @@ async function finished(path: StorePath, location: string, references: Iterable<
   return { path, location, references: sorted };
 }
 
+/** Packages that are downloaded by one call: a program that takes minutes counts as hanging. */
+const BATCH = 40;
 const WITHOUT = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map((kind) => `--no-${kind}`);
 
 /** Why packages cannot be downloaded here, if they cannot. */
@@ -67,7 +69,10 @@ async function download(directory: string, roots: readonly string[]): Promise<Ma
   const real = lines(await output('apt-cache', ['--no-all-versions', 'show', ...names]))
     .filter((line) => line.startsWith('Package: '))
     .map((line) => line.slice('Package: '.length));
-  await output('apt-get', ['-q', 'download', ...new Set(real)], { cwd: directory });
+  const wanted = [...new Set(real)];
+  for (let start = 0; start < wanted.length; start += BATCH) {
+    await output('apt-get', ['-q', 'download', ...wanted.slice(start, start + BATCH)], { cwd: directory });
+  }
   const packages = new Map<string, DebianPackage>();
   for (const name of (await readdir(directory)).sort()) {
     const file = join(directory, name);

@@ -1,4 +1,4 @@
-/** A real nginx on a free port of the loopback interface, serving one directory. */
+/** A real nginx on a free port of the loopback interface, serving one directory. Benchmarks start theirs with it, too. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -11,15 +11,32 @@ export interface Nginx extends AsyncDisposable {
   readonly url: string;
 }
 
+/** What an nginx is to be. */
+export interface NginxPlace {
+  /** What is served. */
+  readonly directory: string;
+  /** For configuration and temporary files. */
+  readonly scratch: string;
+  /** Of 127.0.0.1. */
+  readonly port: number;
+}
+
 /** Ports are taken by chance between looking and listening; so often is bad luck ruled out. */
 const ATTEMPTS = 5;
 
-/** @param directory - what is served; configuration and temporary files go to `scratch`. */
-export async function startNginx(directory: string, scratch: string): Promise<Nginx> {
+/**
+ * @param directory - what is served; configuration and temporary files go to `scratch`.
+ * @param configure - its configuration: in the foreground, with notices to stderr, which tell when it has started.
+ */
+export async function startNginx(
+  directory: string,
+  scratch: string,
+  configure: (place: NginxPlace) => string = configurationOf,
+): Promise<Nginx> {
   await mkdir(scratch, { recursive: true });
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
-    const server = await tryStart(directory, scratch, port);
+    const server = await tryStart(scratch, configure({ directory, scratch, port }));
     if (server instanceof AsyncDisposableStack) {
       return { url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: () => server.disposeAsync() };
     }
@@ -28,10 +45,10 @@ export async function startNginx(directory: string, scratch: string): Promise<Ng
 }
 
 /** @returns what ends it, or where it did not start what it said. */
-async function tryStart(directory: string, scratch: string, port: number): Promise<AsyncDisposableStack | string> {
-  const configuration = join(scratch, 'nginx.conf');
-  await writeFile(configuration, configurationOf(directory, scratch, port));
-  const child = spawn('nginx', ['-p', scratch, '-e', 'stderr', '-c', configuration], {
+async function tryStart(scratch: string, configuration: string): Promise<AsyncDisposableStack | string> {
+  const file = join(scratch, 'nginx.conf');
+  await writeFile(file, configuration);
+  const child = spawn('nginx', ['-p', scratch, '-e', 'stderr', '-c', file], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const exited = once(child, 'exit');
@@ -51,8 +68,7 @@ async function tryStart(directory: string, scratch: string, port: number): Promi
   return said;
 }
 
-function configurationOf(directory: string, scratch: string, port: number): string {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+function configurationOf({ directory, scratch, port }: NginxPlace): string {
   return `
     ${process.getuid?.() === 0 ? 'user root;' : ''}
     daemon off;
@@ -63,9 +79,15 @@ function configurationOf(directory: string, scratch: string, port: number): stri
     http {
       access_log off;
       sendfile on;
-      ${temporary.map((kind) => `${kind}_temp_path ${join(scratch, kind)};`).join('\n      ')}
+      ${temporaryPaths(scratch)}
       server { listen 127.0.0.1:${port}; root ${directory}; }
     }`;
+}
+
+/** Lines for section `http`: without them nginx wants directories of the system. */
+export function temporaryPaths(scratch: string): string {
+  const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  return kinds.map((kind) => `${kind}_temp_path ${join(scratch, kind)};`).join('\n      ');
 }
 
 async function freePort(): Promise<number> {

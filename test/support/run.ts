@@ -57,7 +57,8 @@ export function sluice(args: readonly string[], options: RunOptions = {}): Promi
   return run(process.execPath, [MAIN, ...args], options);
 }
 
-function isOnPath(command: string): boolean {
+/** Whether there is a program of that name. */
+export function isOnPath(command: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((directory) => {
     try {
       accessSync(join(directory, command), constants.X_OK);
