@@ -5,6 +5,7 @@
  *   node build.ts [FOLDER]        dist, where no folder is named
  */
 import { chmod, glob, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 const outdir = process.argv[2] ?? 'dist';
@@ -33,11 +34,29 @@ const unused: Plugin = {
   },
 };
 
-/** The entry of the command line enables the compile cache before it loads the rest, so the rest is another file. */
+/** Undici's HTTP/2, which loads all of Node's: a thread whose caches do not speak it never needs it. */
+const lazyHttp2: Plugin = {
+  name: 'lazy-http2',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\/client-h2\.js$/ }, ({ resolveDir }) => ({
+      path: join(resolveDir, 'client-h2.js'),
+      namespace: 'lazy',
+    }));
+    onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path }) => ({
+      contents: `module.exports = (client, socket) => require(${JSON.stringify(path)})(client, socket);`,
+      resolveDir: dirname(path),
+    }));
+  },
+};
+
+/** The entries of program and threads enable the compile cache before they load the rest, so the rest is another file. */
 const apart: Plugin = {
   name: 'apart',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/process\.ts$/ }, () => ({ path: './process.js', external: true }));
+    onResolve({ filter: /^\.\/(process|jobs)\.ts$/ }, ({ path }) => ({
+      path: path.replace('.ts', '.js'),
+      external: true,
+    }));
   },
 };
 
@@ -50,7 +69,7 @@ const common: BuildOptions = {
   outbase: '.',
   // What has native parts, or is hardly ever loaded, is loaded from where it is installed.
   external: ['@napi-rs/*', 'better-sqlite3', 'koffi', 'libsodium-wrappers', 'tar'],
-  plugins: [builtins, unused],
+  plugins: [builtins, lazyHttp2, unused],
   banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   // Piscina looks there for what runs in its threads.
   define: { __dirname: 'import.meta.dirname' },
@@ -63,13 +82,18 @@ const common: BuildOptions = {
 const piscinaThread = 'node_modules/piscina/dist/worker.js';
 
 await rm(outdir, { recursive: true, force: true });
-await build({ ...common, entryPoints: ['src/cli/main.ts'], plugins: [apart, builtins], banner: {} });
+await build({
+  ...common,
+  entryPoints: ['src/cli/main.ts', 'workers/thread.ts'],
+  plugins: [apart, builtins],
+  banner: {},
+});
 const { metafile } = await build({
   ...common,
   entryPoints: [
     { in: 'src/cli/process.ts', out: 'src/cli/process' },
     { in: 'src/index.ts', out: 'src/library/index' }, // as deep as src/pool, from where workers/ is looked for
-    { in: 'workers/thread.ts', out: 'workers/thread' },
+    { in: 'workers/jobs.ts', out: 'workers/jobs' },
     { in: piscinaThread, out: 'src/cli/worker' },
     { in: piscinaThread, out: 'src/library/worker' },
   ],

@@ -2,7 +2,9 @@
  * The main thread's side of the pool. Piscina starts and ends the threads; what runs in each takes jobs from a port
  * for as long as the thread lives, because Piscina's own way of handing over a task costs more than many a job.
  */
+import { getCompileCacheDir } from 'node:module';
 import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
 import { Piscina } from 'piscina';
 import { RelayedError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
@@ -61,6 +63,7 @@ export class WorkerPool implements AsyncDisposable {
       // Not the default 'sync': it stops a worker's event loop between tasks, and with it its HTTP connections.
       atomics: 'disabled',
       workerData: settings,
+      env: threadEnvironment(),
       recordTiming: false,
     });
   }
@@ -202,6 +205,13 @@ export class WorkerPool implements AsyncDisposable {
     clearTimeout(this.#idle);
     await this.#piscina.destroy();
   }
+}
+
+/** That of the process; where there is a compile cache, the threads shall use it, too. */
+function threadEnvironment(): NodeJS.ProcessEnv {
+  const cache = getCompileCacheDir();
+  // The directory is that of one version of Node, below the one that was asked for.
+  return cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(cache) };
 }
 
 /** workers/thread.ts; compiled, workers/thread.js. */

@@ -5,6 +5,7 @@
  * Source: Nix 2.35 libstore/build/worker.cc, entry-points.cc.
  */
 import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
 import { EventEmitter } from 'eventemitter3';
 import { parseBaseName, parseStorePath, type StorePath } from '../formats/store-path.ts';
 import type { SchedulerEvents } from '../goals/events.ts';
@@ -34,6 +35,8 @@ export interface SchedulerOptions {
   /** Stores to copy from, or their URIs, in the order in which they are tried; by default `settings.substituters`. */
   readonly substituters?: readonly (Store | string)[] | undefined;
   readonly settings?: Partial<Settings> | undefined;
+  /** Paths that will be realised first: what that takes is got ready while the stores are opened. */
+  readonly expected?: readonly (StorePath | string)[] | undefined;
 }
 
 export interface RealiseOptions {
@@ -52,10 +55,10 @@ export class Scheduler implements AsyncDisposable {
   readonly #resources: AsyncDisposableStack;
   readonly #trust: Trust;
   readonly #slots: Readonly<Record<SlotKind, Slots>>;
+  readonly #pool: WorkerPool;
   readonly #graph: GoalGraph<SubstitutionGoal>;
   readonly #validPaths: ValidPaths;
   readonly #registrar: Registrar;
-  #pool: WorkerPool | undefined;
   #staging: Promise<Staging> | undefined;
   #staged = 0;
 
@@ -64,6 +67,8 @@ export class Scheduler implements AsyncDisposable {
     substituters: readonly Store[],
     settings: Settings,
     trust: Trust,
+    slots: Readonly<Record<SlotKind, Slots>>,
+    pool: WorkerPool,
     resources: AsyncDisposableStack,
   ) {
     this.store = store;
@@ -71,7 +76,8 @@ export class Scheduler implements AsyncDisposable {
     this.settings = settings;
     this.#resources = resources;
     this.#trust = trust;
-    this.#slots = makeSlots(settings);
+    this.#slots = slots;
+    this.#pool = pool;
     this.#graph = new GoalGraph({
       keepGoing: settings.keepGoing,
       run: (node) => this.#run(node),
@@ -95,12 +101,20 @@ export class Scheduler implements AsyncDisposable {
     await using opened = new AsyncDisposableStack();
     const store =
       typeof options.store === 'string' ? opened.use(await openLocalStoreAt(options.store, settings)) : options.store;
-    const substituters: Store[] = [];
-    for (const substituter of settings.substitute ? (options.substituters ?? settings.substituters) : []) {
-      const isUri = typeof substituter === 'string';
-      substituters.push(isUri ? opened.use(await openStore(substituter, settings)) : substituter);
+    const slots = makeSlots(settings);
+    const pool = opened.use(new WorkerPool({ settings, concurrency: slots.substitution.limit }));
+    const given = settings.substitute ? (options.substituters ?? settings.substituters) : [];
+    if (options.expected?.some((path) => isMissing(store, path))) {
+      warm(
+        pool,
+        given.map((each) => (typeof each === 'string' ? each : each.openUri)),
+      );
     }
-    return new Scheduler(store, substituters, settings, trust, opened.move());
+    const substituters: Store[] = [];
+    for (const each of given) {
+      substituters.push(typeof each === 'string' ? opened.use(await openStore(each, settings)) : each);
+    }
+    return new Scheduler(store, substituters, settings, trust, slots, pool, opened.move());
   }
 
   /**
@@ -125,13 +139,11 @@ export class Scheduler implements AsyncDisposable {
     await this.#resources.disposeAsync();
   }
 
-  /** What is not even there is not valid: a thread gets ready for it while its info is asked for. */
+  /** What is not even there is not valid: its info is asked for while the database is opened. */
   #expect(paths: readonly StorePath[]): void {
-    if (this.#pool !== undefined || paths.every((path) => existsSync(this.store.realPath(path)))) return;
-    const stores = this.substituters.map(({ openUri }) => openUri);
-    this.#workers()
-      .run('open', { stores }, { weight: 0 })
-      .catch(() => {}); // the first transfer says so, if there is one
+    const missing = paths.slice(0, FEW).filter((path) => isMissing(this.store, path));
+    // What goes wrong shows again when it is needed.
+    for (const path of missing) this.substituters[0]?.queryPathInfo(path).catch(() => {});
   }
 
   #parse(path: string): StorePath {
@@ -167,7 +179,7 @@ export class Scheduler implements AsyncDisposable {
           paths.map((path) => this.#substitution(path)),
         ),
       slot: (kind, signal, size) => this.#slot(kind, signal, size),
-      runJob: (name, request, options) => this.#workers().run(name, request, options),
+      runJob: (name, request, options) => this.#pool.run(name, request, options),
       stagingLocation: (path) => this.#stagingLocation(path),
       discard: removeTree,
       register: (staged, signal) => this.#registrar.register(staged, signal),
@@ -178,16 +190,8 @@ export class Scheduler implements AsyncDisposable {
     const slots = this.#slots[kind];
     const slot = slots.acquire(signal, size);
     // More at once, as long as that is what the threads lack: in the beginning, and where answers are slow to come.
-    if (slots.waiting > 0 && (this.#pool?.lookHowBusy() ?? 1) < BUSY) slots.widen();
+    if (slots.waiting > 0 && (this.#pool.lookHowBusy() ?? 1) < BUSY) slots.widen();
     return slot;
-  }
-
-  /** Started with the first job: where everything is valid already there is no thread. */
-  #workers(): WorkerPool {
-    this.#pool ??= this.#resources.use(
-      new WorkerPool({ settings: this.settings, concurrency: this.#slots.substitution.limit }),
-    );
-    return this.#pool;
   }
 
   async #stagingLocation(path: StorePath): Promise<string> {
@@ -195,6 +199,15 @@ export class Scheduler implements AsyncDisposable {
     const { dir } = await this.#staging;
     return `${dir}/${this.#staged++}-${path}`;
   }
+}
+
+function isMissing(store: LocalStore, path: StorePath | string): boolean {
+  return !existsSync(store.realPath(basename(path) as StorePath));
+}
+
+/** Starts a thread, and has it open the stores, before there is a job for it. */
+function warm(pool: WorkerPool, stores: readonly string[]): void {
+  pool.run('open', { stores }, { weight: 0 }).catch(() => {}); // what is wrong with a store shows when it is used
 }
 
 function makeSlots(settings: Settings): Record<SlotKind, Slots> {

@@ -1,11 +1,12 @@
 /**
- * The calls of the C library that Node lacks: flock(2) and syncfs(2), through koffi, which is loaded on first use.
+ * The calls of the C library that Node lacks: flock(2), syncfs(2) and posix_fallocate(3), through koffi, which is loaded on first use.
  *
- * Source: Linux man-pages flock(2), syncfs(2).
+ * Source: Linux man-pages flock(2), syncfs(2), posix_fallocate(3).
  */
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 import type { KoffiFunc } from 'koffi';
 import { StoreError } from '../errors.ts';
+import { loadKoffi } from './native.ts';
 
 /** Operations of flock(2): the same numbers on Linux, macOS and the BSDs. */
 const OPERATIONS = { shared: 1, exclusive: 2, unlock: 8 } as const;
@@ -28,6 +29,9 @@ export interface Libc {
   /** Gives up what {@link Libc.tryLock} took. */
   unlock(fd: number, path: string): void;
 
+  /** Takes room on the disk for an open file, as far as the system can. */
+  allocate(fd: number, length: number): void;
+
   /**
    * Makes everything durable that was written to the file system of `path` so far, in a thread of its own.
    *
@@ -37,22 +41,23 @@ export interface Libc {
   syncFileSystem(fd: number, path: string): Promise<void>;
 }
 
-let loaded: Promise<Libc> | undefined;
+let loaded: Libc | undefined;
 
-/** The C library of this process. Loading takes about 10 ms, once a thread. */
-export function loadLibc(): Promise<Libc> {
+/** The C library of this process. */
+export function loadLibc(): Libc {
   loaded ??= bind();
   return loaded;
 }
 
-async function bind(): Promise<Libc> {
-  const { default: koffi } = await import('koffi');
+function bind(): Libc {
+  const koffi = loadKoffi();
   const { EINTR, EWOULDBLOCK } = koffi.os.errno as Record<string, number>;
   const symbols = koffi.load(null);
   const flock = symbols.func('int flock(int fd, int operation)') as KoffiFunc<(fd: number, op: number) => number>;
   const linux = process.platform === 'linux';
   // Elsewhere there is only sync(2), which takes in every file system; its result means nothing.
   const sync = symbols.func(linux ? 'int syncfs(int fd)' : 'int sync(int unused)') as KoffiFunc<(fd: number) => number>;
+  const allocate = linux && symbols.func('int posix_fallocate(int fd, int64_t offset, int64_t length)');
 
   const lock = (fd: number, operation: number, path: string): boolean => {
     while (flock(fd, operation) !== 0) {
@@ -66,6 +71,9 @@ async function bind(): Promise<Libc> {
   return {
     tryLock: (fd, kind, path) => lock(fd, OPERATIONS[kind] | WITHOUT_WAITING, path),
     unlock: (fd, path) => void lock(fd, OPERATIONS.unlock, path),
+    allocate: (fd, length) => {
+      if (allocate) allocate(fd, 0, length);
+    },
     syncFileSystem: (fd, path) => {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       sync.async(fd, (error: unknown, result: number) => {

@@ -3,11 +3,12 @@
  *
  * Source: Nix 2.35 manual, "Local Store"; libstore/local-fs-store.hh, local-store.cc.
  */
-import { chmod, lstat, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { StoreError, UsageError } from '../errors.ts';
 import type { StoreDir } from '../formats/store-path.ts';
 import { pathOfStoreReference, type StoreReference } from '../formats/store-reference.ts';
+import type { Libc } from './libc.ts';
 import { booleanParam, checkParams, storeDirParam } from './store-params.ts';
 
 /** All directories are absolute. */
@@ -25,7 +26,7 @@ export interface LocalStoreLayout {
 }
 
 const PARAMS = ['root', 'store', 'real', 'state', 'log', 'read-only'] as const;
-/** What is kept free for the collector, which needs it most when the disk is full: Nix's gc-reserved-space. */
+/** Nix's gc-reserved-space, in bytes. */
 const RESERVED_SPACE = 8 * 1024 * 1024;
 
 /**
@@ -61,27 +62,38 @@ function localUri(params: StoreReference['params']): string {
   return ['local', ...(query.length > 0 ? [query.join('&')] : [])].join('?');
 }
 
-/** Makes the directories and files that are missing, as Nix does whenever it opens a store. */
-export async function makeDirectories({ realStoreDir, stateDir }: LocalStoreLayout): Promise<void> {
-  await mkdir(join(realStoreDir, '.links'), { recursive: true });
-  await mkdir(join(stateDir, 'db'), { recursive: true });
-  await mkdir(join(stateDir, 'temproots'), { recursive: true });
+/** Makes the directories that are missing, as Nix does whenever it opens a store. */
+export function makeDirectories({ realStoreDir, stateDir }: LocalStoreLayout): void {
   const profiles = join(stateDir, 'profiles');
   const roots = join(stateDir, 'gcroots');
-  const newRoots = (await mkdir(roots, { recursive: true })) !== undefined;
-  await mkdir(join(roots, 'auto'), { recursive: true });
-  for (const dir of [join(profiles, 'per-user'), join(roots, 'per-user')]) {
-    await mkdir(dir, { recursive: true });
-    if (((await stat(dir)).mode & 0o777) !== 0o755) await chmod(dir, 0o755);
+  for (const dir of [join(realStoreDir, '.links'), join(stateDir, 'db'), join(stateDir, 'temproots')]) {
+    mkdirSync(dir, { recursive: true });
   }
-  if (newRoots) await symlink(profiles, join(roots, 'profiles')).catch(unlessExists);
-  await writeFile(join(stateDir, 'db/reserved'), Buffer.alloc(RESERVED_SPACE, 'X'), { flag: 'wx', mode: 0o600 }).catch(
-    () => {}, // there already, or not important enough
-  );
+  const newRoots = mkdirSync(roots, { recursive: true }) !== undefined;
+  mkdirSync(join(roots, 'auto'), { recursive: true });
+  for (const dir of [join(profiles, 'per-user'), join(roots, 'per-user')]) {
+    mkdirSync(dir, { recursive: true });
+    if ((statSync(dir).mode & 0o777) !== 0o755) chmodSync(dir, 0o755);
+  }
+  if (newRoots) unlessExists(() => symlinkSync(profiles, join(roots, 'profiles')));
 }
 
-function unlessExists(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EEXIST') throw error;
+/** Keeps some space for the collector, which needs it most when the disk is full. */
+export function reserveSpace({ stateDir }: LocalStoreLayout, libc: Libc): void {
+  const file = join(stateDir, 'db/reserved');
+  unlessExists(() => {
+    using opened = new DisposableStack();
+    const fd = opened.adopt(openSync(file, 'wx', 0o600), closeSync);
+    libc.allocate(fd, RESERVED_SPACE); // not important enough for an error
+  });
+}
+
+function unlessExists(make: () => void): void {
+  try {
+    make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 /**
@@ -89,9 +101,9 @@ function unlessExists(error: NodeJS.ErrnoException): void {
  *
  * @throws {StoreError} where there is a symlink.
  */
-export async function refuseSymlinks(realStoreDir: string): Promise<void> {
+export function refuseSymlinks(realStoreDir: string): void {
   for (let dir = realStoreDir; dir !== dirname(dir); dir = dirname(dir)) {
-    if (!(await lstat(dir)).isSymbolicLink()) continue;
+    if (!lstatSync(dir).isSymbolicLink()) continue;
     throw new StoreError(`store directory '${realStoreDir}' is at or below a symlink: '${dir}'`, {
       hint: 'name the store by its real path',
     });

@@ -4,8 +4,8 @@
  * Source: Nix 2.35 libstore/local-store.cc, LocalStore::LocalStore.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, openSync } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
@@ -13,7 +13,7 @@ import { backOff } from './back-off.ts';
 import { createSchema, StoreDatabase } from './database.ts';
 import { asStoreError } from './fs-errors.ts';
 import { type Libc, loadLibc } from './libc.ts';
-import { type LocalStoreLayout, makeDirectories, refuseSymlinks } from './local-store-layout.ts';
+import { type LocalStoreLayout, makeDirectories, refuseSymlinks, reserveSpace } from './local-store-layout.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { loadSqlite, type SqliteOptions, whenFree } from './sqlite.ts';
 import { TempRoots } from './temp-roots.ts';
@@ -36,7 +36,7 @@ export interface WritableState {
  */
 export async function openLocalStoreState(layout: LocalStoreLayout, settings: Settings): Promise<LocalStoreState> {
   try {
-    await readSchema(layout);
+    readSchema(layout);
     return layout.readOnly ? await openReadOnly(layout) : await openWritable(layout, settings);
   } catch (error) {
     throw asStoreError(`cannot open store '${layout.uri}'`, error);
@@ -44,7 +44,7 @@ export async function openLocalStoreState(layout: LocalStoreLayout, settings: Se
 }
 
 async function openReadOnly(layout: LocalStoreLayout): Promise<LocalStoreState> {
-  if ((await readSchema(layout)) === undefined) {
+  if (readSchema(layout) === undefined) {
     throw new StoreError(`store '${layout.uri}' does not exist`, {
       hint: 'a read-only store is not made when missing',
     });
@@ -54,13 +54,14 @@ async function openReadOnly(layout: LocalStoreLayout): Promise<LocalStoreState> 
 }
 
 async function openWritable(layout: LocalStoreLayout, { fsyncMetadata }: Settings): Promise<LocalStoreState> {
-  await makeDirectories(layout);
-  await refuseSymlinks(layout.realStoreDir);
+  makeDirectories(layout);
+  refuseSymlinks(layout.realStoreDir);
   await using opened = new AsyncDisposableStack();
-  const libc = await loadLibc();
+  const libc = loadLibc();
+  reserveSpace(layout, libc);
   opened.use(await takeBigLock(layout, libc));
   // Once more: whoever had the lock may have changed it.
-  const create = (await readSchema(layout)) === undefined;
+  const create = readSchema(layout) === undefined;
   const database = opened.use(await openDatabase(layout, { create, readOnly: false, fsyncMetadata }));
   if (create) await writeSchema(layout);
   const tempRoots = opened.use(new TempRoots(libc, layout.stateDir));
@@ -78,7 +79,7 @@ async function takeBigLock({ stateDir }: LocalStoreLayout, libc: Libc): Promise<
 }
 
 async function openDatabase({ stateDir, storeDir }: LocalStoreLayout, options: SqliteOptions): Promise<StoreDatabase> {
-  const open = await loadSqlite();
+  const open = loadSqlite();
   return await whenFree(() => {
     using opened = new DisposableStack();
     const connection = opened.adopt(open(join(stateDir, 'db/db.sqlite'), options), (each) => void each.close());
@@ -93,10 +94,10 @@ async function openDatabase({ stateDir, storeDir }: LocalStoreLayout, options: S
  * @returns undefined where there is no store yet.
  * @throws {StoreError} on any schema but the one that is known.
  */
-async function readSchema({ stateDir, uri }: LocalStoreLayout): Promise<string | undefined> {
+function readSchema({ stateDir, uri }: LocalStoreLayout): string | undefined {
   let schema: string;
   try {
-    schema = (await readFile(join(stateDir, 'db/schema'), 'latin1')).slice(0, 100).trim();
+    schema = readFileSync(join(stateDir, 'db/schema'), 'latin1').slice(0, 100).trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

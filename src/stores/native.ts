@@ -24,7 +24,7 @@ type NativeValue = number | bigint | BigUint64Array | Uint8Array;
 let loaded: Koffi | undefined;
 
 /** Loading takes about 10 ms, once a thread. */
-function loadKoffi(): Koffi {
+export function loadKoffi(): Koffi {
   loaded ??= createRequire(import.meta.url)('koffi') as Koffi;
   return loaded;
 }

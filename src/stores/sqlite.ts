@@ -6,6 +6,7 @@
  * no more than while another process recovers or closes it.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type Sqlite from 'better-sqlite3';
 import { SluiceError, StoreError } from '../errors.ts';
 import { backOff } from './back-off.ts';
@@ -28,8 +29,8 @@ export interface SqliteOptions {
  *
  * @throws what better-sqlite3 throws: call it inside {@link whenFree}.
  */
-export async function loadSqlite(): Promise<(file: string, options: SqliteOptions) => Sqlite.Database> {
-  const { default: Database } = await import('better-sqlite3');
+export function loadSqlite(): (file: string, options: SqliteOptions) => Sqlite.Database {
+  const Database = createRequire(import.meta.url)('better-sqlite3') as typeof Sqlite;
   return (file, { create, readOnly, fsyncMetadata }) => {
     using opened = new DisposableStack();
     const copy = readOnly && !hasLog(file) ? readWithoutLog(file) : undefined;

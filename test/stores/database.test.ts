@@ -22,7 +22,7 @@ const NOW = 1_700_000_000;
 async function openDatabase(
   resources: AsyncDisposableStack,
 ): Promise<{ database: StoreDatabase; other: Sqlite.Database }> {
-  const open = await loadSqlite();
+  const open = loadSqlite();
   const path = join(await temporaryDirectory(resources), 'db.sqlite');
   const options = { create: true, readOnly: false, fsyncMetadata: false };
   const connection = open(path, options);

@@ -19,7 +19,7 @@ describe('libc', () => {
     test(`${granted ? 'grants' : 'refuses'} a lock that is ${wanted} beside one that is ${held}`, async () => {
       await using resources = new AsyncDisposableStack();
       const file = join(await temporaryDirectory(resources), 'lock');
-      const libc = await loadLibc();
+      const libc = loadLibc();
       const first = resources.use(await open(file, 'w'));
       const second = resources.use(await open(file, 'w'));
       assert.equal(libc.tryLock(first.fd, held, file), true);
@@ -32,7 +32,7 @@ describe('libc', () => {
   test('lets go of a lock when the file is closed', async () => {
     await using resources = new AsyncDisposableStack();
     const file = join(await temporaryDirectory(resources), 'lock');
-    const libc = await loadLibc();
+    const libc = loadLibc();
     const first = await open(file, 'w');
     const second = resources.use(await open(file, 'w'));
     libc.tryLock(first.fd, 'exclusive', file);
@@ -44,11 +44,11 @@ describe('libc', () => {
     await using resources = new AsyncDisposableStack();
     const path = await temporaryDirectory(resources);
     const directory = resources.use(await open(path));
-    await (await loadLibc()).syncFileSystem(directory.fd, path);
+    await loadLibc().syncFileSystem(directory.fd, path);
   });
 
   test('says what failed on which file, and why', async () => {
-    const libc = await loadLibc();
+    const libc = loadLibc();
     const wanted = { code: 'ERR_STORE', message: /'\/some\/file': bad file descriptor \(EBADF\)/ };
     assert.throws(() => libc.tryLock(9_999, 'shared', '/some/file'), wanted);
     await assert.rejects(libc.syncFileSystem(9_999, '/some/file'), StoreError);

@@ -20,7 +20,7 @@ const openState = (uri: string): Promise<LocalStoreState> =>
 async function schemaOf(root: string): Promise<Map<string, string>> {
   await using resources = new AsyncDisposableStack();
   const options = { create: false, readOnly: true, fsyncMetadata: true };
-  const connection = (await loadSqlite())(join(root, 'nix/var/nix/db/db.sqlite'), options);
+  const connection = loadSqlite()(join(root, 'nix/var/nix/db/db.sqlite'), options);
   resources.defer(() => void connection.close());
   const rows = connection.prepare<[], [string, string | null]>('select name, sql from sqlite_master').raw().all();
   const plain = (sql: string | null): string =>
@@ -70,7 +70,7 @@ describe('the state of a local store', () => {
     await using resources = new AsyncDisposableStack();
     const root = await temporaryDirectory(resources);
     const state = await openState(root);
-    const libc = await loadLibc();
+    const libc = loadLibc();
     const file = join(root, 'nix/var/nix/db/big-lock');
     const lock = resources.use(await open(file));
     assert.equal(libc.tryLock(lock.fd, 'exclusive', file), false);
@@ -84,7 +84,7 @@ describe('the state of a local store', () => {
     await using resources = new AsyncDisposableStack();
     const root = await temporaryDirectory(resources);
     await (await openState(root))[Symbol.asyncDispose]();
-    const libc = await loadLibc();
+    const libc = loadLibc();
     const db = join(root, 'nix/var/nix/db');
     const lock = resources.use(await open(join(db, 'big-lock')));
     libc.tryLock(lock.fd, 'exclusive', 'big-lock');

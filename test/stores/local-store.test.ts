@@ -208,7 +208,7 @@ describe('a local store and stock Nix', { skip: nixMissing }, () => {
 async function query(root: string, sql: string): Promise<unknown[]> {
   const { loadSqlite } = await import('../../src/stores/sqlite.ts');
   const options = { create: false, readOnly: true, fsyncMetadata: false };
-  const connection = (await loadSqlite())(join(root, 'nix/var/nix/db/db.sqlite'), options);
+  const connection = loadSqlite()(join(root, 'nix/var/nix/db/db.sqlite'), options);
   using cleanup = new DisposableStack();
   cleanup.defer(() => void connection.close());
   return connection.prepare(sql).all();

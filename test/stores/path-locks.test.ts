@@ -13,7 +13,7 @@ describe('a path lock', () => {
     await using resources = new AsyncDisposableStack();
     const path = join(await temporaryDirectory(resources), 'path');
     {
-      using lock = tryLockPath(await loadLibc(), path);
+      using lock = tryLockPath(loadLibc(), path);
       assert.ok(lock);
       assert.equal(statSync(`${path}.lock`).mode & 0o777, 0o600);
     }
@@ -23,7 +23,7 @@ describe('a path lock', () => {
   test('is held by one at a time, within a process too', async () => {
     await using resources = new AsyncDisposableStack();
     const path = join(await temporaryDirectory(resources), 'path');
-    const libc = await loadLibc();
+    const libc = loadLibc();
     {
       using _lock = tryLockPath(libc, path);
       assert.equal(tryLockPath(libc, path), undefined);
@@ -35,14 +35,14 @@ describe('a path lock', () => {
   test('is the flock(2) that other programs see', needs('flock'), async () => {
     await using resources = new AsyncDisposableStack();
     const path = join(await temporaryDirectory(resources), 'path');
-    using _lock = tryLockPath(await loadLibc(), path);
+    using _lock = tryLockPath(loadLibc(), path);
     assert.equal((await run('flock', ['--nonblock', `${path}.lock`, 'true'])).code, 1);
   });
 
   test('on a file that its holder deleted meanwhile does not count', async () => {
     await using resources = new AsyncDisposableStack();
     const path = join(await temporaryDirectory(resources), 'path');
-    const libc = await loadLibc();
+    const libc = loadLibc();
     const lock = tryLockPath(libc, path);
     const late = openSync(`${path}.lock`, 'r+'); // somebody who opened it before it was deleted
     resources.defer(() => closeSync(late));
@@ -57,7 +57,7 @@ describe('a path lock', () => {
     await using resources = new AsyncDisposableStack();
     const path = join(await temporaryDirectory(resources), 'path');
     await writeFile(`${path}.lock`, 'd');
-    using lock = tryLockPath(await loadLibc(), path);
+    using lock = tryLockPath(loadLibc(), path);
     assert.ok(lock);
     assert.equal(statSync(`${path}.lock`).size, 0);
   });

@@ -34,9 +34,9 @@ const entries = (store: LocalStore): string[] =>
 /** The parts of a store, to be replaced one by one. */
 async function openContext(store: LocalStore, resources: AsyncDisposableStack): Promise<RegisterContext> {
   await store.isValidPath(LEAF.info.path);
-  const libc = await loadLibc();
+  const libc = loadLibc();
   const options = { create: false, readOnly: false, fsyncMetadata: true };
-  const connection = (await loadSqlite())(join(store.stateDir, 'db/db.sqlite'), options);
+  const connection = loadSqlite()(join(store.stateDir, 'db/db.sqlite'), options);
   const database = resources.use(new StoreDatabase(connection, DEFAULT_STORE_DIR));
   const tempRoots = resources.use(new TempRoots(libc, store.stateDir));
   const { storeDir, realStoreDir } = store;
@@ -115,7 +115,7 @@ describe('registration', () => {
   test('puts off a path that somebody else makes, with who needs it, and goes on with the rest', async () => {
     await using resources = new AsyncDisposableStack();
     const { store, staging } = await emptyStore(resources);
-    const lock = tryLockPath(await loadLibc(), store.realPath(path(LEAF)));
+    const lock = tryLockPath(loadLibc(), store.realPath(path(LEAF)));
     const told: string[] = [];
     const onOutcome = (outcome: RegisterOutcome): void => {
       told.push(outcome.path);
@@ -131,7 +131,7 @@ describe('registration', () => {
     const { root, store, staging } = await emptyStore(resources);
     const other = await openTestStore(root, resources);
     const batch = stage(staging, LEAF, OTHER);
-    const lock = tryLockPath(await loadLibc(), store.realPath(path(LEAF)));
+    const lock = tryLockPath(loadLibc(), store.realPath(path(LEAF)));
     let adding: Promise<void> | undefined;
     const onOutcome = (outcome: RegisterOutcome): void => {
       if (outcome.path !== path(OTHER)) return;
@@ -147,7 +147,7 @@ describe('registration', () => {
   test('that waits for a lock ends when its signal says so', async () => {
     await using resources = new AsyncDisposableStack();
     const { store, staging } = await emptyStore(resources);
-    using _lock = tryLockPath(await loadLibc(), store.realPath(path(LEAF)));
+    using _lock = tryLockPath(loadLibc(), store.realPath(path(LEAF)));
     const controller = new AbortController();
     const reason = new Error('not needed');
     const onOutcome = (): void => controller.abort(reason);
@@ -194,7 +194,7 @@ describe('registration', () => {
     const { store, staging } = await emptyStore(resources);
     await store.isValidPath(path(LEAF));
     const options = { create: false, readOnly: false, fsyncMetadata: true };
-    const connection = (await loadSqlite())(join(store.stateDir, 'db/db.sqlite'), options);
+    const connection = loadSqlite()(join(store.stateDir, 'db/db.sqlite'), options);
     resources.defer(() => void connection.close());
     connection.exec("create trigger T before insert on Refs begin select raise(abort, 'as asked'); end");
     const batch = stage(staging, LEAF, USER);

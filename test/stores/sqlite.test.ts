@@ -6,7 +6,7 @@ import { StoreError } from '../../src/errors.ts';
 import { loadSqlite, type SqliteOptions, whenFree } from '../../src/stores/sqlite.ts';
 import { temporaryDirectory } from '../support/local-store.ts';
 
-const open = await loadSqlite();
+const open = loadSqlite();
 const CREATE: SqliteOptions = { create: true, readOnly: false, fsyncMetadata: true };
 const READ: SqliteOptions = { create: false, readOnly: true, fsyncMetadata: true };
 

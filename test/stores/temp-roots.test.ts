@@ -24,7 +24,7 @@ interface Fixture {
 async function openFixture(resources: AsyncDisposableStack, deep = ''): Promise<Fixture> {
   const stateDir = join(await temporaryDirectory(resources), deep);
   mkdirSync(join(stateDir, 'temproots'), { recursive: true });
-  const libc = await loadLibc();
+  const libc = loadLibc();
   return { libc, stateDir, tempRoots: resources.use(new TempRoots(libc, stateDir)) };
 }
 

@@ -1,0 +1,15 @@
+/** What Piscina runs in every worker thread. It stays this small so that what it loads comes out of the compile cache. */
+import { enableCompileCache, flushCompileCache } from 'node:module';
+import type { ThreadTask } from '../src/pool/messages.ts';
+
+/** After so many milliseconds what the jobs need is compiled; a thread that is ended writes nothing any more. */
+const COMPILED_AFTER = 500;
+
+export default async function thread(task: ThreadTask): Promise<void> {
+  if (process.env.NODE_COMPILE_CACHE) {
+    enableCompileCache();
+    setTimeout(flushCompileCache, COMPILED_AFTER).unref();
+  }
+  const { serveThread } = await import('./jobs.ts');
+  await serveThread(task);
+}
