@@ -65,6 +65,7 @@ const common: BuildOptions = {
   format: 'esm',
   platform: 'node',
   target: 'node24',
+  supported: { using: true }, // as Node 24 has it
   outdir,
   outbase: '.',
   // What has native parts, or is hardly ever loaded, is loaded from where it is installed.

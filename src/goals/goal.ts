@@ -66,7 +66,7 @@ export interface GoalContext {
   /**
    * Waits for a slot; disposing the lease gives it back.
    *
-   * @param size - of what is to be done: who waits with the largest has the next turn.
+   * @param size - of what is to be done, in bytes of NAR, by which turns are given.
    */
   slot(kind: SlotKind, signal: AbortSignal, size: number): Promise<Disposable>;
 

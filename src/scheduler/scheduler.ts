@@ -26,6 +26,8 @@ import { ValidPaths } from './valid-paths.ts';
 
 /** Transfers at once in the beginning: enough to keep the threads busy where the network is fast. */
 const FEW = 8;
+/** Of a NAR, in bytes: so large that {@link FEW} at once keep any network busy, and that more would only take memory. */
+const LARGE = 1024 * 1024;
 /** Threads that are less busy than this have time for more transfers. */
 const BUSY = 0.8;
 
@@ -55,6 +57,10 @@ export class Scheduler implements AsyncDisposable {
   readonly #resources: AsyncDisposableStack;
   readonly #trust: Trust;
   readonly #slots: Readonly<Record<SlotKind, Slots>>;
+  /** What a large transfer takes beside a slot. */
+  readonly #largeSlots = new Slots(FEW);
+  /** Counts small transfers. */
+  #small = 0;
   readonly #pool: WorkerPool;
   readonly #graph: GoalGraph<SubstitutionGoal>;
   readonly #validPaths: ValidPaths;
@@ -186,12 +192,17 @@ export class Scheduler implements AsyncDisposable {
     };
   }
 
-  #slot(kind: SlotKind, signal: AbortSignal, size: number): Promise<Disposable> {
+  async #slot(kind: SlotKind, signal: AbortSignal, size: number): Promise<Disposable> {
+    using held = new DisposableStack();
+    if (size >= LARGE) held.use(await this.#largeSlots.acquire(signal, size));
+    // The largest first, since the last to end decides; of small ones the latest, since others wait for what was found
+    // deepest in the graph.
     const slots = this.#slots[kind];
-    const slot = slots.acquire(signal, size);
+    const slot = slots.acquire(signal, size >= LARGE ? size : this.#small++ / Number.MAX_SAFE_INTEGER);
     // More at once, as long as that is what the threads lack: in the beginning, and where answers are slow to come.
     if (slots.waiting > 0 && (this.#pool.lookHowBusy() ?? 1) < BUSY) slots.widen();
-    return slot;
+    held.use(await slot);
+    return held.move();
   }
 
   async #stagingLocation(path: StorePath): Promise<string> {

@@ -1,15 +1,15 @@
-/** A counted resource, such as `max-jobs` build slots. Of those who wait, the one with most to do is served first. */
+/** A counted resource, such as `max-jobs` build slots. Of those who wait, the one with the highest priority is served first. */
 import TinyQueue from 'tinyqueue';
 
 interface Waiter {
-  readonly size: number;
+  readonly priority: number;
   /** Counts up: of equals, who came first is served first. */
   readonly turn: number;
   readonly wake: () => void;
   left: boolean;
 }
 
-const isBefore = (a: Waiter, b: Waiter): number => b.size - a.size || a.turn - b.turn;
+const isBefore = (a: Waiter, b: Waiter): number => b.priority - a.priority || a.turn - b.turn;
 
 export interface SlotsOptions {
   /** How many slots are open in the beginning, where not all are; {@link Slots.widen} opens more. */
@@ -42,13 +42,13 @@ export class Slots {
   /**
    * Waits for a slot; disposing the lease gives it back.
    *
-   * @param size - of what is to be done with the slot.
+   * @param priority - those with the same are served first come, first served.
    * @throws the signal's reason, if it aborts before a slot is free.
    */
-  async acquire(signal?: AbortSignal, size = 0): Promise<Disposable> {
+  async acquire(signal?: AbortSignal, priority = 0): Promise<Disposable> {
     signal?.throwIfAborted();
     if (this.#taken < this.#open) this.#taken++;
-    else await this.#turn(signal, size);
+    else await this.#turn(signal, priority);
     const lease = new DisposableStack(); // disposing twice releases once
     lease.defer(() => this.#release());
     return lease;
@@ -60,7 +60,7 @@ export class Slots {
     while (this.#taken < this.#open && this.#wakeNext()) this.#taken++;
   }
 
-  #turn(signal: AbortSignal | undefined, size: number): Promise<void> {
+  #turn(signal: AbortSignal | undefined, priority: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = (): void => {
       waiter.left = true;
@@ -75,7 +75,7 @@ export class Slots {
       signal?.removeEventListener('abort', abort);
       resolve();
     };
-    const waiter: Waiter = { size, turn: this.#turns++, wake, left: false };
+    const waiter: Waiter = { priority, turn: this.#turns++, wake, left: false };
     signal?.addEventListener('abort', abort, { once: true });
     this.#waiting++;
     this.#queue.push(waiter);
