@@ -1,6 +1,6 @@
 /** The programs that are compared: how each is asked to make a path and all that it needs valid in a fresh store. */
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { parseStoreReference } from '../../src/formats/store-reference.ts';
 import { makeSettings } from '../../src/settings.ts';
 import { openLocalStore } from '../../src/stores/local-store.ts';
@@ -25,7 +25,7 @@ export interface Client {
 /**
  * Sluice with its default settings. It remembers nothing between runs but compiled code, which is why its home stays.
  *
- * @param main - entry of the command line.
+ * @param main - entry of the command line, which starts itself with the flags of its first line.
  * @param home - a directory for it alone.
  */
 export function sluiceClient(main: string, home: string): Client {
@@ -33,9 +33,12 @@ export function sluiceClient(main: string, home: string): Client {
     name: 'sluice',
     command: ({ top, url, publicKey }, root) => {
       const trust = ['--trusted-public-keys', publicKey];
-      return [process.execPath, main, 'realise', '--store', root, '--substituter', url, ...trust, top];
+      return [main, 'realise', '--store', root, '--substituter', url, ...trust, top];
     },
-    environment: async () => environmentOf(home),
+    environment: async () => {
+      const environment = environmentOf(home);
+      return { ...environment, PATH: [dirname(process.execPath), environment.PATH].join(delimiter) };
+    },
   };
 }
 

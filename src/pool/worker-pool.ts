@@ -124,6 +124,7 @@ export class WorkerPool implements AsyncDisposable {
   async #room(weight: number | undefined, signal: AbortSignal | undefined): Promise<WorkerThread> {
     for (;;) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      if (signal?.aborted) this.#wake(); // the room is for the next
       signal?.throwIfAborted();
       const thread = this.#choose(weight);
       if (thread !== undefined) return thread;

@@ -15,11 +15,11 @@ export class GoalNode<G extends Goal = Goal> {
   /** Requests and goals that need this one. */
   neededBy = 0;
   /** The goals that this one has asked for. */
-  readonly needs: Set<GoalNode<G>> = new Set();
+  needs: Set<GoalNode<G>> | undefined;
   /** To be told of the result. */
-  readonly waits: Wait[] = [];
+  waits: Wait[] | undefined;
   /** What this goal itself waits for; a cancelled goal must not be left waiting. */
-  readonly waitsFor: Wait[] = [];
+  waitsFor: Wait[] | undefined;
   #cancelled: boolean = false;
   #controller: AbortController | undefined;
 
@@ -43,7 +43,7 @@ export class GoalNode<G extends Goal = Goal> {
   cancel(): void {
     this.#cancelled = true;
     this.#abort();
-    for (const wait of this.waitsFor) wait.cancel(this.#reason());
+    for (const wait of this.waitsFor ?? []) wait.cancel(this.#reason());
   }
 
   #abort(): void {
@@ -66,6 +66,10 @@ class Wait {
     this.#pending = pending;
     this.#keepGoing = keepGoing;
     if (pending === 0) this.#settled.resolve({ ok: true });
+  }
+
+  get isPending(): boolean {
+    return this.#pending > 0;
   }
 
   /** Rejects where the wait is cancelled. */
@@ -145,14 +149,12 @@ export class GoalGraph<G extends Goal> {
    */
   waitFor(node: GoalNode<G>, goals: readonly G[]): Promise<WaitResult> {
     if (node.cancelled) node.signal.throwIfAborted();
-    const needed = goals.map((goal) => this.#add(goal));
-    for (const each of needed) {
-      if (node.needs.has(each)) continue;
-      node.needs.add(each);
-      each.neededBy++;
-    }
-    const wait = this.#wait(new Set(needed));
-    node.waitsFor.push(wait);
+    const needed = new Set<GoalNode<G>>();
+    for (const goal of goals) needed.add(this.#add(goal));
+    for (const each of needed) if (!node.needs?.has(each)) each.neededBy++;
+    node.needs = node.needs?.union(needed) ?? needed;
+    const wait = this.#wait(needed);
+    if (wait.isPending) (node.waitsFor ??= []).push(wait);
     return wait.result;
   }
 
@@ -186,9 +188,10 @@ export class GoalGraph<G extends Goal> {
       node.result = node.cancelled ? { state: 'cancelled' } : { state: 'failed', failure: asSluiceError(error) };
     }
     this.#options.onEnded?.(node);
-    for (const wait of node.waits.splice(0)) wait.ended(node);
-    for (const needed of node.needs) this.#release(needed);
-    node.needs.clear();
+    const { waits, needs } = node;
+    node.waits = node.waitsFor = node.needs = undefined;
+    for (const wait of waits ?? []) wait.ended(node);
+    for (const needed of needs ?? []) this.#release(needed);
     this.#ending.delete(node);
     this.#running--;
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
@@ -206,7 +209,7 @@ export class GoalGraph<G extends Goal> {
     const wait = new Wait(nodes.size, keepGoing);
     for (const node of nodes) {
       if (node.result !== undefined) wait.ended(node);
-      else node.waits.push(wait);
+      else (node.waits ??= []).push(wait);
     }
     return wait;
   }

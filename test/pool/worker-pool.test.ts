@@ -3,14 +3,23 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../src/errors.ts';
 import { printHash } from '../../src/formats/hash.ts';
 import { WorkerPool } from '../../src/pool/worker-pool.ts';
 import { makeSettings } from '../../src/settings.ts';
+import { run } from '../support/run.ts';
 
+const MIB = 1024 * 1024;
 const entry = new URL('../support/job-entry.ts', import.meta.url);
-const openPool = (threads = 1): WorkerPool =>
-  new WorkerPool({ settings: makeSettings({ workerThreads: threads }), concurrency: 8, entry });
+const openPool = (threads = 1, concurrency = 8): WorkerPool =>
+  new WorkerPool({ settings: makeSettings({ workerThreads: threads }), concurrency, entry });
+
+/** The threads in which jobs of these weights are run, all at once. */
+async function threadsOf(pool: WorkerPool, weights: readonly (number | undefined)[]): Promise<number[]> {
+  const jobs = weights.map((weight) => pool.run('hashPath', { realPath: 'anything' }, { weight }));
+  return (await Promise.all(jobs)).map(({ narSize }) => narSize);
+}
 
 describe('the worker pool', () => {
   test('answers with what the job replied', async () => {
@@ -85,6 +94,77 @@ describe('the worker pool', () => {
     controller.abort(new Error('all eight ran at once'));
     const ended = await Promise.allSettled(jobs);
     assert.ok(ended.every(({ status }) => status === 'rejected'));
+  });
+
+  test('spreads jobs of unknown weight over its threads', async () => {
+    await using pool = openPool(2);
+    const threads = await threadsOf(pool, [undefined, undefined, undefined, undefined]);
+    const [first, second] = [...new Set(threads)];
+    assert.deepEqual(threads.toSorted(), [first, first, second, second].toSorted());
+  });
+
+  test('starts no second thread for jobs that are light', async () => {
+    await using pool = openPool(2);
+    const threads = await threadsOf(pool, [0, 1, MIB, 2 * MIB, 3 * MIB, 0]);
+    assert.equal(new Set(threads).size, 1);
+  });
+
+  test('starts a second thread where the first has much to do', async () => {
+    await using pool = openPool(2);
+    const [first, second, third] = await threadsOf(pool, [5 * MIB, 4 * MIB, 1]);
+    assert.equal(first, second);
+    assert.notEqual(first, third);
+  });
+
+  test('gives a thread no more jobs at once than it is told, and does them all', async () => {
+    await using pool = openPool(1, 3);
+    const jobs = Array.from({ length: 40 }, () => pool.run('hashPath', { realPath: 'count' }));
+    const atOnce = (await Promise.all(jobs)).map(({ narSize }) => narSize);
+    assert.equal(Math.max(...atOnce), 3);
+  });
+
+  test('goes on with those who wait when one of them has been cancelled meanwhile', async () => {
+    await using pool = openPool(1, 1);
+    const [running, waiting] = [new AbortController(), new AbortController()];
+    const first = pool.run('hashPath', { realPath: 'hang' }, running);
+    const second = pool.run('hashPath', { realPath: 'anything' }, waiting);
+    const third = pool.run('hashPath', { realPath: 'anything' });
+    const reason = new Error('enough');
+    waiting.abort(reason);
+    running.abort(reason);
+    await assert.rejects(first, reason);
+    await assert.rejects(second, reason);
+    await third;
+  });
+
+  test('cancels one job and not the next, which has its number', async () => {
+    await using pool = openPool(1, 1);
+    const reason = new Error('enough');
+    const path = { realPath: 'anything' };
+    for (let round = 0; round < 20; round++) {
+      const controller = new AbortController();
+      const first = pool.run('hashPath', round % 2 === 0 ? { realPath: 'hang' } : path, controller);
+      const second = pool.run('hashPath', path);
+      controller.abort(reason);
+      const [ended] = await Promise.allSettled([first]);
+      if (round % 2 === 0) assert.deepEqual(ended, { status: 'rejected', reason });
+      await second;
+    }
+  });
+
+  test('does not keep the process from ending, once its jobs are done', async () => {
+    const module = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
+    const program = `
+      import { WorkerPool } from ${module('../../src/pool/worker-pool.ts')};
+      import { makeSettings } from ${module('../../src/settings.ts')};
+      const pool = new WorkerPool({ settings: makeSettings({ workerThreads: 2 }) });
+      const realPath = ${JSON.stringify(fileURLToPath(import.meta.url))};
+      const replies = await Promise.all([1, 2].map(() => pool.run('hashPath', { realPath })));
+      console.log(replies.length);`;
+    // An idle thread ends after a minute: this one would have to end before.
+    const signal = AbortSignal.timeout(15_000);
+    const { stdout, stderr, code } = await run(process.execPath, ['--input-type=module', '--eval', program], { signal });
+    assert.deepEqual([stdout, stderr, code], ['2\n', '', 0]);
   });
 
   test('finds the module of a job in workers/', async () => {

@@ -5,6 +5,9 @@ import { FormatError } from '../../src/errors.ts';
 import type { ThreadTask } from '../../src/pool/messages.ts';
 import { type Handler, type Handlers, serveJobs } from '../../src/pool/serve.ts';
 
+/** How many jobs this thread runs that count themselves. */
+let counted = 0;
+
 const hashPath: Handler<'hashPath'> = async ({ realPath }, { signal, progress }) => {
   switch (realPath) {
     case 'malformed':
@@ -16,6 +19,13 @@ const hashPath: Handler<'hashPath'> = async ({ realPath }, { signal, progress })
     case 'hang':
       progress.addNar(7);
       await sleep(2 ** 30, undefined, { signal });
+      break;
+    case 'count': {
+      const narSize = ++counted;
+      await new Promise(setImmediate);
+      counted--;
+      return { narHash: { algorithm: 'sha256', digest: new Uint8Array(32) }, narSize };
+    }
   }
   return { narHash: { algorithm: 'sha256', digest: new Uint8Array(32) }, narSize: threadId };
 };
