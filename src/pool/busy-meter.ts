@@ -28,9 +28,10 @@ export class BusyMeter {
   /**
    * Looks again, at what happened since the last time.
    *
+   * @param others - asked only where there is something to see.
    * @returns false where that was too short ago: everything stays as it was.
    */
-  look(others: readonly Loop[]): boolean {
+  look(others: () => readonly Loop[]): boolean {
     const now = performance.now();
     if (now - this.#looked < SHORTEST) return false;
     this.#looked = now;
@@ -42,7 +43,7 @@ export class BusyMeter {
       return idle + active > 0 ? [active / (idle + active)] : [];
     };
     this.#own = busy(performance)[0] ?? 0;
-    this.#others = others.flatMap(busy);
+    this.#others = others().flatMap(busy);
     this.#seen = seen;
     return true;
   }

@@ -140,7 +140,7 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   #look(): boolean {
-    return this.#meter.look(this.#piscina.threads.map(({ performance }) => performance));
+    return this.#meter.look(() => this.#piscina.threads.map(({ performance }) => performance));
   }
 
   #startThread(): WorkerThread {

@@ -29,7 +29,7 @@ import { hashPart, printStorePath, type StoreDir, type StorePath } from '../form
 import { withoutCredentials } from '../formats/store-reference.ts';
 import type { BinaryCacheOptions } from './binary-cache-params.ts';
 import { type CacheTransport, isWritable, type WritableTransport } from './cache-transport.ts';
-import { openDecoder, openEncoder } from './compression.ts';
+import { type Codec, openDecoder, openEncoder } from './compression.ts';
 import { SharedRequests } from './shared-requests.ts';
 import type { NarOptions, NarSource, QueryOptions, Sink, Store } from './store.ts';
 import { verifyNar } from './verify-nar.ts';
@@ -95,18 +95,25 @@ export class BinaryCacheStore implements Store {
     if (narInfo === undefined) throw new InvalidPathError(this.#print(info.path), this.uri);
     const { url, compression, fileSize } = narInfo;
     const what = `${compression === 'none' ? 'uncompressed' : compression} file of '${this.#print(info.path)}' in binary cache '${this.uri}'`;
-    using decoder = openDecoder(compression, sink, { what });
+    using opened = new DisposableStack();
+    // Opened when there is something to decode: of many requests that wait for an answer none holds memory, and small
+    // files, which come in one chunk, take turns with one decoder.
+    let decoder: Codec | undefined;
+    const decode = (): Codec => {
+      decoder ??= opened.use(openDecoder(compression, sink, { what }));
+      return decoder;
+    };
     let received = 0;
     const receive: Sink = (chunk) => {
       received += chunk.length;
       if (fileSize !== undefined && received > fileSize) throw wrongSize(what, fileSize, 'more');
-      return decoder.push(chunk);
+      return decode().push(chunk);
     };
     await this.#transport.streamFile(url, receive, options).catch((error) => {
       throw this.#explain(error, info.path);
     });
     if (fileSize !== undefined && received < fileSize) throw wrongSize(what, fileSize, `${received} bytes`);
-    await decoder.finish();
+    await decode().finish();
   }
 
   async addToStore(info: PathInfo, nar: NarSource, options: QueryOptions = {}): Promise<void> {
