@@ -154,7 +154,10 @@ export class GoalGraph<G extends Goal> {
     for (const each of needed) if (!node.needs?.has(each)) each.neededBy++;
     node.needs = node.needs?.union(needed) ?? needed;
     const wait = this.#wait(needed);
-    if (wait.isPending) (node.waitsFor ??= []).push(wait);
+    if (wait.isPending) {
+      node.waitsFor ??= [];
+      node.waitsFor.push(wait);
+    }
     return wait.result;
   }
 
@@ -208,8 +211,12 @@ export class GoalGraph<G extends Goal> {
   #wait(nodes: ReadonlySet<GoalNode<G>>, keepGoing: boolean = this.#options.keepGoing): Wait {
     const wait = new Wait(nodes.size, keepGoing);
     for (const node of nodes) {
-      if (node.result !== undefined) wait.ended(node);
-      else (node.waits ??= []).push(wait);
+      if (node.result !== undefined) {
+        wait.ended(node);
+        continue;
+      }
+      node.waits ??= [];
+      node.waits.push(wait);
     }
     return wait;
   }

@@ -15,8 +15,12 @@ export const onread: OnReadOpts = {
   callback(this: unknown, length: number, buffer: Uint8Array): boolean {
     const socket = this as Socket;
     const reads = known.get(socket) ?? new SocketReads(socket);
-    reads.unread = buffer.subarray(0, length);
-    socket.emit('readable');
+    const chunk = buffer.subarray(0, length);
+    if (reads.stopped) reads.keep(chunk);
+    else {
+      reads.unread = chunk;
+      socket.emit('readable');
+    }
     return !reads.stopped;
   },
 };
@@ -34,6 +38,7 @@ class SocketReads {
     known.set(socket, this);
     const { read } = socket;
     socket.read = (size) => {
+      if (size === 0 && this.unread !== undefined) return null; // Node looks for the end, which comes after this
       const chunk = this.unread;
       this.unread = undefined;
       if (chunk !== undefined) return chunk;
@@ -48,5 +53,10 @@ class SocketReads {
       this.stopped = true;
       this.unread = chunk.length > 0 ? Buffer.from(chunk) : undefined;
     };
+  }
+
+  /** Takes what comes all the same after it has stopped: over TLS, what had been received by then. */
+  keep(chunk: Uint8Array): void {
+    this.unread = Buffer.concat(this.unread === undefined ? [chunk] : [this.unread, chunk]);
   }
 }

@@ -58,9 +58,14 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
       transfer,
       settings,
       signal: work.signal,
-      onQueries: (done) => work.reporter.showCheck({ done, expected, narBytes }),
+      onQueries: (done) => work.reporter.showCheck({ verb: 'measure', done, expected, narBytes }),
       onTransfers: (progress) => {
-        const view = { done: progress.paths, expected, narBytes: narBytes + progress.narBytes };
+        const view = {
+          verb: 'measure' as const,
+          done: progress.paths,
+          expected,
+          narBytes: narBytes + progress.narBytes,
+        };
         work.reporter.showCheck(view);
       },
     });
@@ -87,7 +92,7 @@ interface Found {
 /** Looks for all that the paths refer to, and takes of it what the limits allow. */
 async function discover({ store, limits, work }: BenchOptions, roots: readonly StorePath[]): Promise<Found> {
   const { reporter, signal } = work;
-  const onQuery = (done: number): void => reporter.showCheck({ done, expected: done, narBytes: 0 });
+  const onQuery = (done: number): void => reporter.showCheck({ verb: 'measure', done, expected: done, narBytes: 0 });
   const queries = new TimedQueries(store, { parallelism: DISCOVERY_PARALLELISM, signal, onQuery });
   await queries.warmUp();
   const started = clock();

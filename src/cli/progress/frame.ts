@@ -85,17 +85,22 @@ function timeLeft(tally: Tally, bytes: number, { narRate }: FrameOptions): strin
   return seconds === 0 ? '' : `${formatSeconds(Math.max(1, Math.ceil(seconds)))} left`;
 }
 
-/** How far the check of a store has come. */
+/** How far it has come with what goes through paths and copies none: the check of a store, a benchmark. */
 export interface CheckView {
+  /** What is done to a path; checking it where it is missing. */
+  readonly verb?: 'check' | 'measure';
   readonly done: number;
   readonly expected: number;
   readonly narBytes: number;
 }
 
 /** The frame of a check: one line. */
-export function checkFrame({ done, expected, narBytes }: CheckView, { columns, narRate }: FrameOptions): string[] {
+export function checkFrame(
+  { verb = 'check', done, expected, narBytes }: CheckView,
+  { columns, narRate }: FrameOptions,
+): string[] {
   const bytes = narBytes === 0 ? '' : `, ${formatBytes(narBytes)} read, ${formatRate(narRate)}`;
-  return [fit(`checked ${done}/${expected} paths${bytes}`, columns)];
+  return [fit(`${verb === 'check' ? 'checked' : 'measured'} ${done}/${expected} paths${bytes}`, columns)];
 }
 
 /** One column stays free: some terminals wrap as soon as the last one is written. */

@@ -97,8 +97,9 @@ export class JsonReporter implements Reporter {
     if (summary !== undefined) this.say('notice', summary);
   }
 
-  showCheck({ done, expected }: CheckView): void {
-    this.#verifyPaths ??= this.#start(ACTIVITY.verifyPaths, { level: 'info', text: 'checking store paths' });
+  showCheck({ verb = 'check', done, expected }: CheckView): void {
+    const text = verb === 'check' ? 'checking store paths' : 'measuring store paths';
+    this.#verifyPaths ??= this.#start(ACTIVITY.verifyPaths, { level: 'info', text });
     this.#progress(this.#verifyPaths, done, expected);
   }
 
