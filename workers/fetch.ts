@@ -19,7 +19,7 @@ const fetchPath: Handler<'fetch'> = async ({ from, info }, { settings, signal, p
       stopwatch.spent('decode');
       return sink(chunk);
     };
-    return source.narFromPath(info, decoded, { signal, onDownload });
+    return source.narFromPath(info, decoded, { signal, onDownload, synchronous: true });
   };
   const nar = verifyNar(source.storeDir, info, download, source.uri);
   await nar((chunk) => {

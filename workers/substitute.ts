@@ -25,7 +25,7 @@ const substitute: Handler<'substitute'> = async ({ from, info, destination }, { 
       stopwatch.spent('decode');
       return sink(chunk);
     };
-    return source.narFromPath(info, decoded, { signal, onDownload });
+    return source.narFromPath(info, decoded, { signal, onDownload, synchronous: true });
   };
   const nar = verifyNar(source.storeDir, info, download, source.uri);
   await nar((chunk) => {

@@ -23,8 +23,8 @@ const BUSY = 0.9;
  * and takes what it is given.
  */
 const YOUNG_GENERATION = 12;
-/** After so many milliseconds without a job a thread ends. */
-const IDLE_TIMEOUT = 60_000;
+/** After so many milliseconds without a job a thread ends, and with it a program that does not dispose its pool. */
+const IDLE_TIMEOUT = 2_000;
 
 export interface RunOptions {
   /** Cancels the job: the worker stops, cleans up behind itself, and only then does {@link WorkerPool.run} reject. */

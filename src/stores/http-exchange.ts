@@ -102,13 +102,16 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Uint8Array): void {
-    if (this.#closed !== undefined) return;
+    // After a pause undici hands out nothing, even where the next bytes are still to come.
+    if (this.#closed !== undefined || chunk.length === 0) return;
     if (this.#codec === undefined) {
       this.#discard(chunk.length);
       return;
     }
     this.#request.onDownload?.(chunk.length);
-    this.#next(() => this.#codec?.push(chunk));
+    // It lies in a buffer that other responses are read into as soon as this call has returned: see socket-reads.ts.
+    const kept = this.#request.synchronous ? chunk : Buffer.from(chunk);
+    this.#next(() => this.#codec?.push(kept));
   }
 
   onResponseEnd(): void {

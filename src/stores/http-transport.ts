@@ -44,12 +44,12 @@ export class HttpTransport implements CacheTransport {
   async getFile(name: string, maxSize: number, options: QueryOptions = {}): Promise<Uint8Array | undefined> {
     const chunks: Uint8Array[] = [];
     let size = 0;
-    const found = await this.#fetch(name, options, (chunk) => {
+    const found = await this.#fetch(name, { ...options, synchronous: true }, (chunk) => {
       size += chunk.length;
       if (size > maxSize) {
         throw new TransferError(`${quote(name)} of binary cache '${this.uri}' has more than ${maxSize} bytes`);
       }
-      chunks.push(chunk.slice());
+      chunks.push(Buffer.from(chunk));
     });
     return found ? Buffer.concat(chunks) : undefined;
   }

@@ -60,7 +60,7 @@ export class MemoryStore implements Store {
       nar,
     )((chunk) => {
       signal?.throwIfAborted();
-      chunks.push(chunk.slice());
+      chunks.push(new Uint8Array(chunk));
     });
     this.#entries.set(info.path, { info, nar: Buffer.concat(chunks) });
   }

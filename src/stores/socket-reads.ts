@@ -9,18 +9,23 @@ import type { OnReadOpts, Socket } from 'node:net';
 /** What a system call reads at most. */
 const READ_SIZE = 256 * 1024;
 
+/**
+ * Longer heads of responses undici refuses (Node's --max-http-header-size). Of a head that comes in several reads it
+ * keeps the pieces as they lie, and each read with such a piece is shorter.
+ */
+const MAX_HEAD = 16 * 1024;
+
 /** The option for net.connect and tls.connect, good for all sockets of a thread: each chunk is used up at once. */
 export const onread: OnReadOpts = {
   buffer: Buffer.allocUnsafeSlow(READ_SIZE),
   callback(this: unknown, length: number, buffer: Uint8Array): boolean {
     const socket = this as Socket;
     const reads = known.get(socket) ?? new SocketReads(socket);
-    const chunk = buffer.subarray(0, length);
-    if (reads.stopped) reads.keep(chunk);
-    else {
-      reads.unread = chunk;
-      socket.emit('readable');
-    }
+    const read = buffer.subarray(0, length);
+    const chunk = length < MAX_HEAD ? Buffer.from(read) : read;
+    reads.unread = reads.unread === undefined ? chunk : Buffer.concat([reads.unread, chunk]);
+    socket.emit('readable');
+    if (reads.unread !== undefined) socket.unshift(reads.unread); // over TLS more may come although the parser is paused
     return !reads.stopped;
   },
 };
@@ -53,10 +58,5 @@ class SocketReads {
       this.stopped = true;
       this.unread = chunk.length > 0 ? Buffer.from(chunk) : undefined;
     };
-  }
-
-  /** Takes what comes all the same after it has stopped: over TLS, what had been received by then. */
-  keep(chunk: Uint8Array): void {
-    this.unread = Buffer.concat(this.unread === undefined ? [chunk] : [this.unread, chunk]);
   }
 }

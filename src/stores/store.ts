@@ -22,6 +22,8 @@ export interface QueryOptions {
 }
 
 export interface NarOptions extends QueryOptions {
+  /** Whether the sink never returns a promise: the source need not keep its chunks then, which may save a copy. */
+  readonly synchronous?: boolean | undefined;
   /** Called with the number of bytes that came over the wire, before decompression; each call adds to the last. */
   readonly onDownload?: ((bytes: number) => void) | undefined;
 }

@@ -41,7 +41,10 @@ describe('a busy meter', () => {
     loops[0].spend(75, 25);
     loops[1].spend(0, 100);
     pass(100);
-    assert.equal(meter.look(loops), true);
+    assert.equal(
+      meter.look(() => loops),
+      true,
+    );
     assert.deepEqual([meter.own, meter.others], [0.1, [0.75, 0]]);
   });
 
@@ -51,11 +54,11 @@ describe('a busy meter', () => {
     own.spend(100, 0);
     loop.spend(100, 0);
     pass(100);
-    meter.look([loop]);
+    meter.look(() => [loop]);
     own.spend(0, 50);
     loop.spend(25, 75);
     pass(100);
-    meter.look([loop]);
+    meter.look(() => [loop]);
     assert.deepEqual([meter.own, meter.others], [0, [0.25]]);
   });
 
@@ -64,14 +67,23 @@ describe('a busy meter', () => {
     const loop = new FakeLoop();
     loop.spend(5, 5);
     pass(9);
-    assert.equal(meter.look([loop]), false);
+    assert.equal(
+      meter.look(() => [loop]),
+      false,
+    );
     assert.deepEqual(meter.others, []);
     loop.spend(10, 0);
     pass(1);
-    assert.equal(meter.look([loop]), true);
+    assert.equal(
+      meter.look(() => [loop]),
+      true,
+    );
     assert.deepEqual(meter.others, [0.75], 'what was not looked at counts the next time');
     pass(9);
-    assert.equal(meter.look([]), false);
+    assert.equal(
+      meter.look(() => []),
+      false,
+    );
     assert.deepEqual(meter.others, [0.75], 'as it was');
   });
 
@@ -80,11 +92,11 @@ describe('a busy meter', () => {
     const [first, second] = [new FakeLoop(), new FakeLoop()];
     first.spend(1, 1);
     pass(10);
-    meter.look([first, second]);
+    meter.look(() => [first, second]);
     assert.deepEqual(meter.others, [0.5]);
     second.spend(3, 1);
     pass(10);
-    meter.look([second]);
+    meter.look(() => [second]);
     assert.deepEqual(meter.others, [0.75]);
   });
 });

@@ -3,12 +3,10 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../src/errors.ts';
 import { printHash } from '../../src/formats/hash.ts';
 import { WorkerPool } from '../../src/pool/worker-pool.ts';
 import { makeSettings } from '../../src/settings.ts';
-import { run } from '../support/run.ts';
 
 const MIB = 1024 * 1024;
 const entry = new URL('../support/job-entry.ts', import.meta.url);
@@ -152,19 +150,19 @@ describe('the worker pool', () => {
     }
   });
 
-  test('does not keep the process from ending, once its jobs are done', async () => {
-    const module = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
-    const program = `
-      import { WorkerPool } from ${module('../../src/pool/worker-pool.ts')};
-      import { makeSettings } from ${module('../../src/settings.ts')};
-      const pool = new WorkerPool({ settings: makeSettings({ workerThreads: 2 }) });
-      const realPath = ${JSON.stringify(fileURLToPath(import.meta.url))};
-      const replies = await Promise.all([1, 2].map(() => pool.run('hashPath', { realPath })));
-      console.log(replies.length);`;
-    // An idle thread ends after a minute: this one would have to end before.
-    const signal = AbortSignal.timeout(15_000);
-    const { stdout, stderr, code } = await run(process.execPath, ['--input-type=module', '--eval', program], { signal });
-    assert.deepEqual([stdout, stderr, code], ['2\n', '', 0]);
+  test('does not cancel anything when the signal of a job aborts that has ended', async () => {
+    await using pool = openPool(1, 2);
+    const [early, late] = [new AbortController(), new AbortController()];
+    await pool.run('hashPath', { realPath: 'anything' }, early);
+    const started = Promise.withResolvers<void>();
+    const options = { signal: late.signal, onProgress: () => started.resolve() };
+    const next = pool.run('hashPath', { realPath: 'hang' }, options); // it has the number of the one before
+    await started.promise;
+    early.abort(new Error('too late'));
+    await pool.run('hashPath', { realPath: 'anything' }); // what was sent before has come
+    const reason = new Error('enough');
+    late.abort(reason);
+    await assert.rejects(next, reason);
   });
 
   test('finds the module of a job in workers/', async () => {

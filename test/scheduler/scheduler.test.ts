@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
+import { existsSync, statSync } from 'node:fs';
 import { mkdtempDisposable, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { hashPart, type StorePath } from '../../src/formats/store-path.ts';
+import { WorkerPool } from '../../src/pool/worker-pool.ts';
 import { Scheduler } from '../../src/scheduler/scheduler.ts';
-import type { Settings } from '../../src/settings.ts';
+import { makeSettings, type Settings } from '../../src/settings.ts';
+import { openStore } from '../../src/stores/open-store.ts';
 import { type Misbehave, serveCache } from '../support/http-cache.ts';
+import { makeScratch } from '../support/scratch.ts';
 import { type SmallCache, smallCache } from '../support/small-cache.ts';
+import { add, makeObject } from '../support/store-objects.ts';
+import { file } from '../support/trees.ts';
 
 const open = (root: string, substituters: readonly string[], settings: Partial<Settings> = {}): Promise<Scheduler> =>
   Scheduler.open({ store: `local?root=${root}`, substituters, settings: { workerThreads: 2, ...settings } });
@@ -31,6 +37,9 @@ async function setting(misbehave?: (cache: SmallCache) => Misbehave): Promise<Se
 
 const inStoreDir = async (root: string): Promise<string[]> =>
   (await readdir(join(root, 'nix/store'))).filter((name) => name !== '.links').sort();
+
+/** From so many bytes on a transfer is large. */
+const LARGE = 1024 * 1024;
 
 const narinfoOf = (path: StorePath): string => `${hashPart(path)}.narinfo`;
 
@@ -169,6 +178,87 @@ describe('a scheduler', () => {
     assert.deepEqual(await inStoreDir(copy), [...(await inStoreDir(given.root)), ...(await stagingOf(copy))].sort());
   });
 
+  test('starts a thread while it is opened for an expected path that is missing, and for no other', async () => {
+    await using given = await setting();
+    const [, lib, app] = given.cache.paths;
+    const store = `local?root=${given.root}`;
+    const openFor = async (expected: readonly string[] | undefined): Promise<number> => {
+      const settings = { workerThreads: 2 };
+      using started = countThreads();
+      await using _scheduler = await Scheduler.open({ store, substituters: [given.url], settings, expected });
+      await new Promise(setImmediate); // threads are told of in the next turn
+      return started.count;
+    };
+    assert.equal(await openFor(undefined), 0);
+    assert.equal(await openFor([]), 0);
+    assert.equal(await openFor([app]), 1);
+    assert.equal(existsSync(join(given.root, 'nix/store')), false, 'nothing but a thread came of it');
+    {
+      await using scheduler = await open(given.root, [given.url]);
+      await scheduler.realise([lib]);
+    }
+    assert.equal(await openFor([lib]), 0);
+    assert.equal(await openFor([lib, app]), 1);
+  });
+
+  test('realises what was expected, and what was not, as ever', async () => {
+    await using given = await setting();
+    const [base, , app] = given.cache.paths;
+    const settings = { workerThreads: 1 };
+    const options = { store: `local?root=${given.root}`, substituters: [given.url], settings, expected: [base] };
+    await using scheduler = await Scheduler.open(options);
+    const results = await scheduler.realise([app, base]);
+    assert.deepEqual(
+      results.map(({ state }) => state),
+      ['succeeded', 'succeeded'],
+    );
+  });
+
+  test('does eight large transfers at once, the largest next, while small ones go on', async ({ mock }) => {
+    mock.method(WorkerPool.prototype, 'lookHowBusy', () => 0); // threads have time for more
+    await using scratch = await makeScratch(48);
+    const dir = join(scratch.path, 'cache');
+    const objects = Array.from({ length: 12 }, (_, index) =>
+      makeObject(`large-${index}`, file('x'.repeat(LARGE + 1_000 * index))),
+    );
+    const small = makeObject('small', file('small'));
+    {
+      await using cache = await openStore(`file://${dir}?compression=none`, makeSettings());
+      await add(cache, ...objects, small);
+    }
+    const gate = Promise.withResolvers<void>();
+    await using server = await serveCache(dir, (name) => {
+      const isLarge = name.startsWith('nar/') && statSync(join(dir, name)).size >= LARGE;
+      return isLarge ? { after: gate.promise } : undefined;
+    });
+    await using scheduler = await open(join(scratch.path, 'root'), [server.url]);
+    const started: number[] = [];
+    let [expected, running, most] = [0, 0, 0];
+    const allExpected = Promise.withResolvers<void>();
+    scheduler.events.on('transferExpected', () => ++expected === objects.length && allExpected.resolve());
+    scheduler.events.on('transferStarted', ({ narSize }) => {
+      if (narSize < LARGE) return;
+      started.push(narSize);
+      most = Math.max(most, ++running);
+    });
+    scheduler.events.on('transferFinished', ({ narSize }) => {
+      if (narSize >= LARGE) running--;
+    });
+    const large = scheduler.realise(objects.map(({ info }) => info.path));
+    await allExpected.promise;
+    const [result] = await scheduler.realise([small.info.path]);
+    assert.equal(result?.state, 'succeeded');
+    assert.equal(started.length, 8);
+    gate.resolve();
+    assert.ok((await large).every(({ state }) => state === 'succeeded'));
+    assert.equal(most, 8);
+    const last = started.slice(8);
+    assert.deepEqual(
+      last,
+      last.toSorted((a, b) => b - a),
+    );
+  });
+
   const refused = [
     ['a scheme that there is not', { store: 'gopher://x' }, 'ERR_USAGE'],
     ['a substituter that there is not', { store: '/tmp/x', substituters: ['gopher://x'] }, 'ERR_USAGE'],
@@ -186,6 +276,21 @@ describe('a scheduler', () => {
     await assert.rejects(scheduler.realise(['/nix/store/nonsense']), { code: 'ERR_FORMAT' });
   });
 });
+
+/** Counts the worker threads that are started until it is disposed. */
+function countThreads(): Disposable & { readonly count: number } {
+  let count = 0;
+  const see = (): void => {
+    count++;
+  };
+  process.on('worker', see);
+  return {
+    get count() {
+      return count;
+    },
+    [Symbol.dispose]: () => void process.off('worker', see),
+  };
+}
 
 /** The staging directory of a scheduler that is still open. */
 async function stagingOf(root: string): Promise<string[]> {

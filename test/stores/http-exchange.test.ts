@@ -93,6 +93,26 @@ describe('an exchange', () => {
     await exchanged;
   });
 
+  test('takes no notice of the empty chunk with which a response goes on after a pause', async () => {
+    const peer = fakeDispatcher();
+    const taken: string[] = [];
+    const sink = async (chunk: Uint8Array): Promise<void> => {
+      taken.push(Buffer.from(chunk).toString());
+    };
+    const exchanged = exchange(peer.dispatcher, REQUEST, () => openDecoder('none', sink));
+    peer.start();
+    peer.head(200);
+    peer.data('a');
+    await turn();
+    peer.data('');
+    peer.data('b');
+    await turn();
+    peer.end();
+    await exchanged;
+    assert.deepEqual(taken, ['a', 'b']);
+    assert.deepEqual(peer.calls, ['pause', 'resume', 'pause', 'resume'], 'or one pause would bring about the next');
+  });
+
   test('reads a body that nobody wants for a while, and then leaves it', async () => {
     const peer = fakeDispatcher();
     const exchanged = exchange(peer.dispatcher, REQUEST, ignore);

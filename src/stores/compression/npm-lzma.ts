@@ -48,7 +48,7 @@ class StreamCodec implements Codec {
     if (chunk.length === 0) return;
     this.#offset += chunk.length;
     const { promise: written, resolve } = Promise.withResolvers<void>();
-    this.#stream.write(chunk.slice(), () => resolve()); // an error comes by the other side
+    this.#stream.write(Buffer.from(chunk), () => resolve()); // an error comes by the other side
     await Promise.race([written, this.#poured]);
   }
 
