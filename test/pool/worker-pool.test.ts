@@ -3,10 +3,12 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../src/errors.ts';
 import { printHash } from '../../src/formats/hash.ts';
 import { WorkerPool } from '../../src/pool/worker-pool.ts';
 import { makeSettings } from '../../src/settings.ts';
+import { run } from '../support/run.ts';
 
 const MIB = 1024 * 1024;
 const entry = new URL('../support/job-entry.ts', import.meta.url);
@@ -147,6 +149,28 @@ describe('the worker pool', () => {
       const [ended] = await Promise.allSettled([first]);
       if (round % 2 === 0) assert.deepEqual(ended, { status: 'rejected', reason });
       await second;
+    }
+  });
+
+  test('lets the process end when its jobs are done, though nobody disposes it', async () => {
+    const module = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
+    const program = `
+      import { WorkerPool } from ${module('../../src/pool/worker-pool.ts')};
+      import { makeSettings } from ${module('../../src/settings.ts')};
+      const pool = new WorkerPool({ settings: makeSettings({ workerThreads: 2 }) });
+      const realPath = ${JSON.stringify(fileURLToPath(import.meta.url))};
+      const replies = await Promise.all([1, 2].map(() => pool.run('hashPath', { realPath })));
+      console.log(replies.length);`;
+    const { stdout, stderr, code } = await run(process.execPath, ['--input-type=module', '--eval', program]);
+    assert.deepEqual([stdout, stderr, code], ['2\n', '', 0]);
+  });
+
+  test('does the next job when its threads have been given up for want of jobs', async ({ mock }) => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    await using pool = openPool(1);
+    for (let round = 0; round < 3; round++) {
+      await pool.run('hashPath', { realPath: 'anything' });
+      mock.timers.tick(60_000);
     }
   });
 
