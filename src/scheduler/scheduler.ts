@@ -27,7 +27,7 @@ import { ValidPaths } from './valid-paths.ts';
 /** Transfers at once in the beginning: enough to keep the threads busy where the network is fast. */
 const FEW = 8;
 /** Of a NAR, in bytes: so large that {@link FEW} at once keep any network busy, and that more would only take memory. */
-const LARGE = 1024 * 1024;
+const LARGE = 512 * 1024;
 /** Threads that are less busy than this have time for more transfers. */
 const BUSY = 0.8;
 
