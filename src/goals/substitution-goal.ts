@@ -15,6 +15,7 @@ import type { Store } from '../stores/store.ts';
 import type { Trust } from '../stores/trust.ts';
 import type { TransferView } from './events.ts';
 import type { FailedResult, Goal, GoalResult, LocalGoalContext, WaitResult } from './goal.ts';
+import { queryInfo } from './query-info.ts';
 
 export class SubstitutionGoal implements Goal {
   readonly key: string;
@@ -34,7 +35,7 @@ export class SubstitutionGoal implements Goal {
     let lastError: SluiceError | undefined;
     for (const [index, substituter] of context.substituters.entries()) {
       try {
-        const info = await this.#query(substituter, context);
+        const info = await queryInfo(substituter, this.path, context);
         if (info === undefined) continue;
         await this.#trust.check(substituter.storeDir, info, substituter.uri);
         return await this.#substitute(substituter, info, context);
@@ -48,15 +49,6 @@ export class SubstitutionGoal implements Goal {
     }
     if (lastError !== undefined) return { state: 'failed', failure: lastError };
     return { state: 'noSubstituters', failure: this.#noSubstituters(context.substituters) };
-  }
-
-  async #query(substituter: Store, context: LocalGoalContext): Promise<PathInfo | undefined> {
-    const asked = performance.now();
-    const info = await substituter.queryPathInfo(this.path, { signal: context.signal });
-    const milliseconds = performance.now() - asked;
-    const answer = { path: this.path, substituter: substituter.uri, milliseconds, found: info !== undefined };
-    context.events.emit('infoQueried', answer);
-    return info;
   }
 
   /**

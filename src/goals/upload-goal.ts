@@ -8,6 +8,7 @@ import type { BinaryCacheStore } from '../stores/binary-cache-store.ts';
 import type { Store } from '../stores/store.ts';
 import type { TransferView } from './events.ts';
 import type { Goal, GoalContext, GoalResult } from './goal.ts';
+import { queryInfo } from './query-info.ts';
 
 export class UploadGoal implements Goal {
   readonly key: string;
@@ -24,7 +25,7 @@ export class UploadGoal implements Goal {
 
   async run(context: GoalContext): Promise<GoalResult> {
     if (await this.#to.isValidPath(this.path, context)) return { state: 'succeeded', how: 'alreadyValid' };
-    const info = await this.#query(context);
+    const info = await queryInfo(this.#from, this.path, context);
     if (info === undefined) {
       const path = printStorePath(this.#from.storeDir, this.path);
       return { state: 'failed', failure: new InvalidPathError(path, this.#from.uri) };
@@ -43,15 +44,6 @@ export class UploadGoal implements Goal {
     await this.#to.writeNarInfo(narInfo);
     context.events.emit('pathsRegistered', { paths: [this.path], milliseconds: performance.now() - started });
     return { state: 'succeeded', how: 'substituted' };
-  }
-
-  async #query({ signal, events }: GoalContext): Promise<PathInfo | undefined> {
-    const asked = performance.now();
-    const info = await this.#from.queryPathInfo(this.path, { signal });
-    const milliseconds = performance.now() - asked;
-    const answer = { path: this.path, substituter: this.#from.uri, milliseconds, found: info !== undefined };
-    events.emit('infoQueried', answer);
-    return info;
   }
 
   async #upload(info: PathInfo, context: GoalContext): ReturnType<BinaryCacheStore['writeNar']> {

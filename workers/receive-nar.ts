@@ -1,0 +1,42 @@
+/** What all transfers out of a store have in common: a NAR is downloaded, decompressed and checked, and timed. */
+import type { Reply, Request } from '../src/pool/messages.ts';
+import type { JobContext } from '../src/pool/serve.ts';
+import { Stopwatch } from '../src/pool/stopwatch.ts';
+import { openStoreOnce } from '../src/stores/open-store.ts';
+import type { Sink } from '../src/stores/store.ts';
+import { verifyNar } from '../src/stores/verify-nar.ts';
+
+/**
+ * @param write - takes the bytes, which count only when this has not thrown; where it is missing nothing is written.
+ * @throws {HashMismatchError} at the end, when they are not what `info` announced.
+ */
+export async function receiveNar(
+  { from, info }: Request<'fetch'>,
+  { settings, signal, progress }: JobContext,
+  write?: (chunk: Uint8Array) => void,
+): Promise<Reply<'fetch'>> {
+  const stopwatch = new Stopwatch();
+  const source = await openStoreOnce(from, settings);
+  let downloadedBytes = 0;
+  const onDownload = (bytes: number): void => {
+    stopwatch.chunk();
+    downloadedBytes += bytes;
+    progress.addDownloaded(bytes);
+  };
+  const download = (sink: Sink): Promise<void> => {
+    const decoded: Sink = (chunk) => {
+      stopwatch.spent('decode');
+      return sink(chunk);
+    };
+    return source.narFromPath(info, decoded, { signal, onDownload, synchronous: true });
+  };
+  const nar = verifyNar(source.storeDir, info, download, source.uri);
+  await nar((chunk) => {
+    stopwatch.spent('hash');
+    signal.throwIfAborted();
+    write?.(chunk);
+    progress.addNar(chunk.length);
+    if (write !== undefined) stopwatch.spent('write');
+  });
+  return { downloadedBytes, timings: stopwatch.timings };
+}
