@@ -19,18 +19,26 @@ export interface ErrorContext {
   /** The failure underneath, if any. */
   readonly cause?: unknown;
   /** What the user can do about it; one sentence, printed under the message. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
+  /** Whether the same thing may well succeed later: a connection that failed, a busy server. */
+  readonly transient?: boolean | undefined;
+  /** For how many milliseconds the peer asked not to be asked again. */
+  readonly retryAfter?: number | undefined;
 }
 
 /** Root of every error this project throws on purpose. Match on `code`, never on the message. */
 export abstract class SluiceError extends Error {
   abstract readonly code: ErrorCode;
   readonly hint: string | undefined;
+  readonly transient: boolean;
+  readonly retryAfter: number | undefined;
 
-  constructor(message: string, { cause, hint }: ErrorContext = {}) {
+  constructor(message: string, { cause, hint, transient, retryAfter }: ErrorContext = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = new.target.name;
     this.hint = hint;
+    this.transient = transient ?? false;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -99,6 +107,10 @@ export class SubstituteGoneError extends SluiceError {
 /** Nothing came for longer than a setting allows. */
 export class TimedOutError extends SluiceError {
   readonly code = 'ERR_TIMED_OUT';
+
+  constructor(message: string, context: ErrorContext = {}) {
+    super(message, { transient: true, ...context });
+  }
 }
 
 /** A download or upload that failed: connection, HTTP status, truncated body. */
@@ -130,14 +142,16 @@ export interface ErrorMessage {
   readonly message: string;
   readonly stack: string | undefined;
   readonly hint: string | undefined;
+  readonly transient: boolean;
+  readonly retryAfter: number | undefined;
 }
 
 /** An error thrown in another thread: its code and words, not its class. */
 export class RelayedError extends SluiceError {
   readonly code: ErrorCode;
 
-  constructor({ name, code, message, stack, hint }: ErrorMessage) {
-    super(message, hint === undefined ? {} : { hint });
+  constructor({ name, code, message, stack, hint, transient, retryAfter }: ErrorMessage) {
+    super(message, { hint, transient, retryAfter });
     this.name = name;
     this.code = code;
     if (stack !== undefined) this.stack = stack;
@@ -147,8 +161,11 @@ export class RelayedError extends SluiceError {
 /** Makes an error ready for structured clone; what is no {@link SluiceError} becomes ERR_INTERNAL. */
 export function encodeError(error: unknown): ErrorMessage {
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-  const known = error instanceof SluiceError;
-  return { name, message, stack, code: known ? error.code : 'ERR_INTERNAL', hint: known ? error.hint : undefined };
+  if (!(error instanceof SluiceError)) {
+    return { name, message, stack, code: 'ERR_INTERNAL', hint: undefined, transient: false, retryAfter: undefined };
+  }
+  const { code, hint, transient, retryAfter } = error;
+  return { name, message, stack, code, hint, transient, retryAfter };
 }
 
 /** The error itself, or what stands for it: anything that is no {@link SluiceError} becomes one of ERR_INTERNAL. */

@@ -9,11 +9,21 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/settings.ts': ['src/errors.ts'],
   'src/formats/': ['src/errors.ts'],
   'src/stores/': ['src/formats/', 'src/settings.ts', 'src/errors.ts'],
+  'src/nix-conf/': ['src/formats/', 'src/settings.ts', 'src/errors.ts'],
+  'src/substituters/': ['src/stores/', 'src/formats/', 'src/settings.ts', 'src/errors.ts'],
   'src/build/': ['src/stores/', 'src/formats/', 'src/settings.ts', 'src/errors.ts'],
   'src/pool/': ['src/formats/', 'src/settings.ts', 'src/errors.ts'],
   'workers/': ['src/pool/', 'src/build/', 'src/stores/', 'src/formats/', 'src/settings.ts', 'src/errors.ts'],
-  'src/goals/': ['src/pool/', 'src/stores/', 'src/formats/', 'src/settings.ts', 'src/errors.ts'],
-  'src/scheduler/': ['src/goals/', 'src/pool/', 'src/stores/', 'src/formats/', 'src/settings.ts', 'src/errors.ts'],
+  'src/goals/': ['src/substituters/', 'src/pool/', 'src/stores/', 'src/formats/', 'src/settings.ts', 'src/errors.ts'],
+  'src/scheduler/': [
+    'src/goals/',
+    'src/substituters/',
+    'src/pool/',
+    'src/stores/',
+    'src/formats/',
+    'src/settings.ts',
+    'src/errors.ts',
+  ],
   'src/': ['src/'],
 };
 const layerOf = (file: string): string => Object.keys(MAY_IMPORT).find((layer) => file.startsWith(layer)) ?? file;

@@ -19,6 +19,8 @@ export interface BinaryCacheOptions {
   readonly priority: number | undefined;
   /** As for `priority`. */
   readonly wantMassQuery: boolean | undefined;
+  /** Whether its paths are taken without a signature. */
+  readonly trusted: boolean;
 }
 
 /** The names that {@link parseBinaryCacheParams} knows. */
@@ -28,6 +30,7 @@ export const BINARY_CACHE_PARAMS = [
   'priority',
   'secret-key',
   'store',
+  'trusted',
   'want-mass-query',
 ] as const;
 
@@ -48,5 +51,6 @@ export function parseBinaryCacheParams(params: Params, secretKeyFiles: readonly 
     secretKeyFiles: params['secret-key'] === undefined ? secretKeyFiles : [params['secret-key'], ...secretKeyFiles],
     priority: integerParam(params, 'priority'),
     wantMassQuery: booleanParam(params, 'want-mass-query'),
+    trusted: booleanParam(params, 'trusted') ?? false,
   };
 }

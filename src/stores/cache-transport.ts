@@ -4,9 +4,23 @@
  */
 import type { NarOptions, QueryOptions, Sink } from './store.ts';
 
+export interface StreamOptions extends NarOptions {
+  /** How many bytes at the beginning are not wanted: they are there already. */
+  readonly offset?: number | undefined;
+  /** Of the whole file in bytes, where it is known. */
+  readonly size?: number | undefined;
+}
+
+export interface PutOptions extends QueryOptions {
+  /** Whether a file that is there already under that name is as good. */
+  readonly unlessExists?: boolean | undefined;
+}
+
 export interface CacheTransport extends AsyncDisposable {
   /** Where the cache is, without credentials: fit for messages. */
   readonly uri: string;
+  /** Whether there may be no cache yet, which is no mistake: the first file that is put there makes one. */
+  readonly mayBeNew: boolean;
 
   /**
    * Reads a small file.
@@ -24,7 +38,7 @@ export interface CacheTransport extends AsyncDisposable {
    * @throws {SubstituteGoneError} where there is no such file.
    * @throws {TransferError} where not all of it comes.
    */
-  streamFile(name: string, sink: Sink, options?: NarOptions): Promise<void>;
+  streamFile(name: string, sink: Sink, options?: StreamOptions): Promise<void>;
 }
 
 /** A transport that files can be put through. */
@@ -35,7 +49,7 @@ export interface WritableTransport extends CacheTransport {
    *
    * @param pour - answers the name, which may depend on what was poured.
    */
-  putFile(pour: (sink: Sink) => Promise<string>): Promise<void>;
+  putFile(pour: (sink: Sink) => Promise<string>, options?: PutOptions): Promise<void>;
 }
 
 export function isWritable(transport: CacheTransport): transport is WritableTransport {

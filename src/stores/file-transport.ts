@@ -1,12 +1,12 @@
 /** A binary cache in a directory: `file:///path`. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, fchmodSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fchmodSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FormatError, SubstituteGoneError, TransferError } from '../errors.ts';
 import { quote } from '../formats/quote.ts';
-import type { WritableTransport } from './cache-transport.ts';
-import type { NarOptions, QueryOptions, Sink } from './store.ts';
+import type { PutOptions, StreamOptions, WritableTransport } from './cache-transport.ts';
+import type { QueryOptions, Sink } from './store.ts';
 
 const CHUNK_SIZE = 128 * 1024;
 /** How much is read before other work of the thread has its turn. */
@@ -14,6 +14,7 @@ const TURN_SIZE = 8 * CHUNK_SIZE;
 
 export class FileTransport implements WritableTransport {
   readonly uri: string;
+  readonly mayBeNew = true;
   readonly #dir: string;
 
   /** @param dir - absolute; made by the first {@link FileTransport.putFile} where it is missing. */
@@ -43,14 +44,16 @@ export class FileTransport implements WritableTransport {
    * Reads on the calling thread: from the page cache, where a chunk takes 10 µs, the way through libuv's pool takes as
    * long again, and that pool has 4 threads for all workers together.
    */
-  async streamFile(name: string, sink: Sink, { signal, onDownload }: NarOptions = {}): Promise<void> {
+  async streamFile(name: string, sink: Sink, { signal, onDownload, offset = 0 }: StreamOptions = {}): Promise<void> {
     using cleanup = new DisposableStack();
     const file = cleanup.adopt(this.#open(name), closeSync);
     const buffer = new Uint8Array(CHUNK_SIZE);
+    let position = offset;
     for (let turn = 0; ; ) {
       signal?.throwIfAborted();
-      const bytesRead = this.#read(file, buffer, name);
+      const bytesRead = this.#read(file, buffer, position, name);
       if (bytesRead === 0) return;
+      position += bytesRead;
       onDownload?.(bytesRead);
       const taken = sink(buffer.subarray(0, bytesRead));
       if (taken instanceof Promise) await taken;
@@ -61,7 +64,7 @@ export class FileTransport implements WritableTransport {
     }
   }
 
-  async putFile(pour: (sink: Sink) => Promise<string>): Promise<void> {
+  async putFile(pour: (sink: Sink) => Promise<string>, { unlessExists }: PutOptions = {}): Promise<void> {
     await mkdir(this.#dir, { recursive: true });
     const temporary = join(this.#dir, `tmp-sluice-${process.pid}-${randomBytes(8).toString('hex')}`);
     await using cleanup = new AsyncDisposableStack();
@@ -72,6 +75,7 @@ export class FileTransport implements WritableTransport {
     fchmodSync(file, 0o644); // whatever the umask is: caches are there to be read
     files.dispose();
     const path = this.#locate(name);
+    if (unlessExists && existsSync(path)) return;
     await mkdir(dirname(path), { recursive: true });
     await rename(temporary, path);
   }
@@ -96,9 +100,9 @@ export class FileTransport implements WritableTransport {
     }
   }
 
-  #read(file: number, buffer: Uint8Array, name: string): number {
+  #read(file: number, buffer: Uint8Array, position: number, name: string): number {
     try {
-      return readSync(file, buffer);
+      return readSync(file, buffer, 0, buffer.length, position);
     } catch (cause) {
       throw this.#wrap(cause, 'read', name);
     }

@@ -3,15 +3,13 @@
  *
  * Source: Nix 2.35 libstore/http-binary-cache-store.cc, libstore/filetransfer.cc.
  */
-import Agent from 'undici/lib/dispatcher/agent.js';
 import { FormatError, SubstituteGoneError, TransferError } from '../errors.ts';
 import { quote } from '../formats/quote.ts';
 import { withoutCredentials } from '../formats/store-reference.ts';
-import type { Settings } from '../settings.ts';
 import type { CacheTransport } from './cache-transport.ts';
 import { type Codec, isCompression, openDecoder } from './compression.ts';
+import { type HttpAgent, type HttpSettings, openAgent } from './http-agent.ts';
 import { exchange, type HttpHead, showUrl } from './http-exchange.ts';
-import { onread } from './socket-reads.ts';
 import type { NarOptions, QueryOptions, Sink } from './store.ts';
 
 /** How this program introduces itself. */
@@ -21,17 +19,12 @@ const MAX_REDIRECTS = 10;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** 403 is what S3 answers for a file that is not there, to those who may not list the bucket. */
 const MISSING: ReadonlySet<number> = new Set([403, 404, 410]);
-/** What may be under way on one HTTP/2 connection: 64 KiB, the default, would take one round trip for every 64 KiB. */
-const CONNECTION_WINDOW = 16 * 1024 * 1024;
-const STREAM_WINDOW = 2 * 1024 * 1024;
-
-export type HttpSettings = Pick<Settings, 'connectTimeout' | 'httpConnections' | 'stalledDownloadTimeout'>;
-
 export class HttpTransport implements CacheTransport {
   readonly uri: string;
+  readonly mayBeNew = false;
   readonly #base: URL;
   readonly #authorization: string | undefined;
-  readonly #agent: Agent;
+  readonly #agent: HttpAgent;
 
   /** @param url - of the cache, without query; user name and password in it are sent to its host, and shown nowhere. */
   constructor(url: string, settings: HttpSettings) {
@@ -92,18 +85,6 @@ export class HttpTransport implements CacheTransport {
     if (own && this.#authorization !== undefined) headers.authorization = this.#authorization;
     return headers;
   }
-}
-
-/** All of undici would take 60 to 180 ms in every thread. */
-function openAgent({ connectTimeout, httpConnections, stalledDownloadTimeout }: HttpSettings): Agent {
-  const stalled = Math.ceil(stalledDownloadTimeout * 1000);
-  return new Agent({
-    connections: httpConnections === 0 ? null : httpConnections,
-    connect: { timeout: connectTimeout * 1000, onread },
-    headersTimeout: stalled,
-    bodyTimeout: stalled,
-    h2Options: { connectionWindowSize: CONNECTION_WINDOW, settings: { initialWindowSize: STREAM_WINDOW } },
-  });
 }
 
 /** Undoes the Content-Encoding: with some hosts every file has one, asked for or not. */

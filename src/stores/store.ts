@@ -4,6 +4,7 @@
  *
  * Source: Nix 2.35 libstore/store-api.hh, cut down to what substitution needs.
  */
+import type { SluiceError } from '../errors.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import type { StoreDir, StorePath } from '../formats/store-path.ts';
 
@@ -19,6 +20,18 @@ export type NarSource = (sink: Sink) => Promise<void>;
 
 export interface QueryOptions {
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Whether someone else can be asked: what fails for a passing reason is not tried again then, unless a part of it
+   * has come, and what hangs is given up after setting `connect-timeout`.
+   */
+  readonly impatient?: boolean | undefined;
+  /** Called before each further attempt at a request, with the failure of the last one. */
+  readonly onRetry?: ((error: SluiceError) => void) | undefined;
+}
+
+export interface InfoOptions extends QueryOptions {
+  /** In seconds: that a path is missing is asked again where it has been remembered for longer. */
+  readonly maxNegativeAge?: number | undefined;
 }
 
 export interface NarOptions extends QueryOptions {
@@ -26,6 +39,8 @@ export interface NarOptions extends QueryOptions {
   readonly synchronous?: boolean | undefined;
   /** Called with the number of bytes that came over the wire, before decompression; each call adds to the last. */
   readonly onDownload?: ((bytes: number) => void) | undefined;
+  /** A file name where a large file may be kept while it is downloaded, so that another process can go on with it. */
+  readonly partial?: string | undefined;
 }
 
 export interface Store extends AsyncDisposable {
@@ -36,7 +51,7 @@ export interface Store extends AsyncDisposable {
   readonly storeDir: StoreDir;
 
   /** What the store knows of a path; `undefined` where the path is not valid. */
-  queryPathInfo(path: StorePath, options?: QueryOptions): Promise<PathInfo | undefined>;
+  queryPathInfo(path: StorePath, options?: InfoOptions): Promise<PathInfo | undefined>;
 
   isValidPath(path: StorePath, options?: QueryOptions): Promise<boolean>;
 

@@ -57,7 +57,7 @@ describe('a store is opened', () => {
     assert.equal(await hintOf('gopher://host'), 'known: local, file, http, https, memory');
     assert.equal(
       await hintOf('file:///x?a=b'),
-      'known: compression, compression-level, priority, secret-key, store, want-mass-query',
+      'known: compression, compression-level, priority, secret-key, store, trusted, want-mass-query',
     );
   });
 
