@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Dispatcher } from 'undici';
-import { TransferError } from '../../src/errors.ts';
-import { type Codec, openDecoder } from '../../src/stores/compression.ts';
-import { exchange, type HttpHead } from '../../src/stores/http-exchange.ts';
+import { TimedOutError, TransferError } from '../../../src/errors.ts';
+import { type Codec, openDecoder } from '../../../src/stores/compression.ts';
+import { exchange, type Outcome } from '../../../src/stores/http/exchange.ts';
+import { TransferWatch } from '../../../src/stores/http/watch.ts';
 
 /** A dispatcher that hands out its handler, and a controller that notes what is asked of it. */
 function fakeDispatcher() {
@@ -32,7 +33,11 @@ function fakeDispatcher() {
   };
 }
 
-const REQUEST = { url: new URL('http://host/path?secret'), headers: {} };
+const watched = () =>
+  new TransferWatch([]).watch({ seconds: 0, bytesPerSecond: 1, setting: 'stalled-download-timeout' });
+const REQUEST = { url: new URL('http://host/path?secret'), headers: {}, watched: watched() };
+const statusOf = (outcome: Outcome): number | undefined =>
+  outcome.state === 'answered' ? outcome.head.status : undefined;
 const ignore = (): undefined => undefined;
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -54,9 +59,9 @@ describe('an exchange', () => {
       [Symbol.dispose]: () => void taken.push('dispose'),
     };
     let done = false;
-    const exchanged = exchange(peer.dispatcher, REQUEST, () => codec).then((head) => {
+    const exchanged = exchange(peer.dispatcher, REQUEST, () => codec).then((outcome) => {
       done = true;
-      return head;
+      return outcome;
     });
     peer.start();
     peer.head(200);
@@ -74,7 +79,7 @@ describe('an exchange', () => {
     assert.deepEqual(taken, ['a', 'b', 'finish']);
     assert.equal(done, false);
     finished.resolve();
-    assert.deepEqual(await exchanged, { status: 200, headers: {} } satisfies HttpHead);
+    assert.deepEqual(await exchanged, { state: 'answered', head: { status: 200, headers: {} } } satisfies Outcome);
     assert.deepEqual(taken, ['a', 'b', 'finish', 'dispose']);
   });
 
@@ -121,7 +126,7 @@ describe('an exchange', () => {
     peer.data('x'.repeat(60_000));
     assert.deepEqual(peer.calls, []);
     peer.data('x'.repeat(60_000));
-    assert.equal((await exchanged).status, 500);
+    assert.equal(statusOf(await exchanged), 500);
     assert.equal(peer.calls.length, 1); // closed: the rest would be taken for the next response
   });
 
@@ -132,7 +137,7 @@ describe('an exchange', () => {
     peer.head(103);
     peer.head(404);
     peer.end();
-    assert.equal((await exchanged).status, 404);
+    assert.equal(statusOf(await exchanged), 404);
   });
 
   test('is over as soon as it is told so, even before it has begun', async () => {
@@ -153,10 +158,22 @@ describe('an exchange', () => {
       const peer = fakeDispatcher();
       const exchanged = exchange(peer.dispatcher, REQUEST, ignore);
       peer.error(failure);
-      await assert.rejects(exchanged, (error) => {
-        return error instanceof TransferError && error.message === `cannot fetch 'http://host/path': ${words}`;
-      });
+      const outcome = await exchanged;
+      assert.ok(outcome.state === 'broken' && outcome.error instanceof TransferError);
+      assert.equal(outcome.error.message, `cannot fetch 'http://host/path': ${words}`);
     }
+  });
+
+  test('is broken off before it has begun where the time is over already', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const floor = { seconds: 16, bytesPerSecond: 1, acrossAttempts: true, setting: 'connect-timeout' };
+    const late = new TransferWatch([16]).watch(floor);
+    late.start();
+    t.mock.timers.tick(16_000);
+    const dispatch = (): never => assert.fail('nothing is asked');
+    const dispatcher = { dispatch } as unknown as Dispatcher;
+    const outcome = await exchange(dispatcher, { ...REQUEST, watched: late }, ignore);
+    assert.ok(outcome.state === 'broken' && outcome.error instanceof TimedOutError);
   });
 
   test('releases the codec when the response breaks off', async () => {
@@ -168,7 +185,61 @@ describe('an exchange', () => {
     peer.head(200);
     peer.data('a');
     peer.error(new Error('reset'));
-    await assert.rejects(exchanged, TransferError);
+    assert.equal((await exchanged).state, 'broken');
     assert.equal(released, 1);
+  });
+
+  test('that breaks off while the sink is busy is over when all that came has been taken', async () => {
+    const peer = fakeDispatcher();
+    const taken: string[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const sink = async (chunk: Uint8Array): Promise<void> => {
+      taken.push(Buffer.from(chunk).toString());
+      if (taken.length === 1) await promise;
+    };
+    let over = false;
+    const exchanged = exchange(peer.dispatcher, REQUEST, () => openDecoder('none', sink)).then((outcome) => {
+      over = true;
+      return outcome;
+    });
+    peer.start();
+    peer.head(200);
+    peer.data('a');
+    peer.data('b');
+    peer.error(new Error('reset'));
+    await turn();
+    assert.deepEqual([taken, over], [['a'], false]);
+    resolve();
+    assert.equal((await exchanged).state, 'broken');
+    assert.deepEqual(taken, ['a', 'b']);
+  });
+
+  test('that breaks off fails with what the sink fails with', async () => {
+    const peer = fakeDispatcher();
+    const failure = new Error('disk full');
+    const exchanged = exchange(peer.dispatcher, REQUEST, () => openDecoder('none', () => Promise.reject(failure)));
+    peer.start();
+    peer.head(200);
+    peer.data('a');
+    peer.error(new Error('reset'));
+    await assert.rejects(exchanged, failure);
+  });
+
+  test('is watched from the request to its end, but not while the sink holds the peer back', async () => {
+    const peer = fakeDispatcher();
+    const request = { ...REQUEST, watched: watched() };
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const exchanged = exchange(peer.dispatcher, request, () => openDecoder('none', () => promise));
+    const phases: string[] = [];
+    const step = async (take: () => void): Promise<void> => {
+      take();
+      await turn();
+      phases.push(request.watched.phase);
+    };
+    for (const take of [() => {}, peer.start, () => peer.head(200), () => peer.data('abc'), resolve, peer.end]) {
+      await step(take);
+    }
+    await exchanged;
+    assert.deepEqual(phases, ['queued', 'started', 'started', 'held', 'started', 'idle']);
   });
 });

@@ -1,16 +1,20 @@
 /**
  * One GET request and its response, straight from undici's dispatcher into a codec: no stream, no buffer in between.
- * Redirects and statuses are somebody else's business: see http-transport.ts.
+ * Redirects and statuses are somebody else's business: see get.ts.
  */
 import type { Dispatcher } from 'undici';
-import { TimedOutError, TransferError } from '../errors.ts';
-import type { Codec } from './compression.ts';
-import type { NarOptions } from './store.ts';
+import type { SluiceError } from '../../errors.ts';
+import type { Codec } from '../compression.ts';
+import type { NarOptions } from '../store.ts';
+import { describeFailure } from './failure.ts';
+import type { WatchedRequest } from './watch.ts';
 
 export interface HttpRequest extends NarOptions {
   readonly url: URL;
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Ends the exchange where too little comes for too long. */
+  readonly watched: WatchedRequest;
 }
 
 export interface HttpHead {
@@ -19,6 +23,11 @@ export interface HttpHead {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
+/** How an exchange ended: with the whole response, or where the peer or the network let it down. */
+export type Outcome =
+  | { readonly state: 'answered'; readonly head: HttpHead }
+  | { readonly state: 'broken'; readonly error: SluiceError };
+
 /** Made once: an error costs a stack trace. */
 const SUCCEEDED = { reason: new Error('unreachable: aborted after the end') };
 
@@ -26,11 +35,9 @@ const SUCCEEDED = { reason: new Error('unreachable: aborted after the end') };
 const MAX_DISCARDED = 64 * 1024;
 
 /**
- * Sends a GET request, and is done when the response has been taken to its last byte.
+ * Sends a GET request, and is done when the response has been taken to its last byte, or as far as it came.
  *
  * @param open - gives what takes the body; where it gives nothing, the body is discarded.
- * @throws {TransferError} where the response does not come, or ends early.
- * @throws {TimedOutError} where nothing came for too long.
  * @throws what `open` and the codec throw, and the reason of the signal, as they are. Whatever it was, the connection
  *   is closed and the codec released.
  */
@@ -38,24 +45,28 @@ export function exchange(
   dispatcher: Dispatcher,
   request: HttpRequest,
   open: (head: HttpHead) => Codec | undefined,
-): Promise<HttpHead> {
-  const { url, headers, signal } = request;
+): Promise<Outcome> {
+  const { url, headers, signal, watched } = request;
   signal?.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<HttpHead>();
+  const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
   const handler = new ExchangeHandler(request, open, resolve, reject);
   const abort = (): void => handler.fail(signal?.reason);
   signal?.addEventListener('abort', abort, { once: true });
-  dispatcher.dispatch(
-    { origin: url.origin, path: url.pathname + url.search, method: 'GET', headers: { ...headers } },
-    handler,
-  );
-  return promise.finally(() => signal?.removeEventListener('abort', abort));
+  watched.queue(url, (error) => handler.breakOff(error));
+  if (!handler.isClosed) {
+    const path = url.pathname + url.search;
+    dispatcher.dispatch({ origin: url.origin, path, method: 'GET', headers: { ...headers } }, handler);
+  }
+  return promise.finally(() => {
+    watched.finish();
+    signal?.removeEventListener('abort', abort);
+  });
 }
 
 class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #request: HttpRequest;
   readonly #open: (head: HttpHead) => Codec | undefined;
-  readonly #resolve: (head: HttpHead) => void;
+  readonly #resolve: (outcome: Outcome) => void;
   readonly #reject: (error: unknown) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #head: HttpHead | undefined;
@@ -70,7 +81,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   constructor(
     request: HttpRequest,
     open: (head: HttpHead) => Codec | undefined,
-    resolve: (head: HttpHead) => void,
+    resolve: (outcome: Outcome) => void,
     reject: (error: unknown) => void,
   ) {
     this.#request = request;
@@ -86,9 +97,21 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#close(error instanceof Error ? error : new Error(String(error)));
   }
 
+  /** Nothing more will come, or it is not waited for. */
+  breakOff(error: SluiceError): void {
+    if (this.#closed !== undefined) return;
+    this.#resolve({ state: 'broken', error });
+    this.#close(error);
+  }
+
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     if (this.#closed !== undefined) controller.abort(this.#closed.reason);
+    else this.#request.watched.start();
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: HttpHead['headers']): void {
@@ -104,6 +127,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   onResponseData(_: Dispatcher.DispatchController, chunk: Uint8Array): void {
     // After a pause undici hands out nothing, even where the next bytes are still to come.
     if (this.#closed !== undefined || chunk.length === 0) return;
+    this.#request.watched.receive(chunk.length);
     if (this.#codec === undefined) {
       this.#discard(chunk.length);
       return;
@@ -121,7 +145,9 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    this.fail(describeFailure(error, this.#request.url));
+    // After what has come: it need not come again.
+    this.#ended = true;
+    this.#next(() => this.breakOff(describeFailure(error, this.#request.url)));
   }
 
   /**
@@ -142,10 +168,13 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   #await(taken: Promise<void>): void {
     this.#pending = taken;
+    this.#request.watched.phase = 'held';
     if (!this.#ended) this.#controller?.pause();
     const resume = (): void => {
       if (this.#pending !== taken) return;
       this.#pending = undefined;
+      if (this.#closed !== undefined) return;
+      this.#request.watched.phase = 'started';
       if (!this.#ended) this.#controller?.resume();
     };
     taken.then(resume, (error) => this.fail(error));
@@ -160,7 +189,8 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   #succeed(): void {
     if (this.#closed !== undefined) return;
-    this.#resolve(this.#head!);
+    this.#request.watched.answer();
+    this.#resolve({ state: 'answered', head: this.#head! });
     this.#codec?.[Symbol.dispose]();
     this.#closed = SUCCEEDED;
   }
@@ -169,27 +199,5 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#closed = { reason };
     this.#codec?.[Symbol.dispose]();
     this.#controller?.abort(reason);
-  }
-}
-
-/** A URL in a message: without credentials, and without the query, which can be as good as a password. */
-export function showUrl(url: URL): string {
-  return `'${url.origin}${url.pathname.slice(0, 300)}'`;
-}
-
-function describeFailure(cause: NodeJS.ErrnoException, url: URL): Error {
-  switch (cause.code) {
-    case 'UND_ERR_CONNECT_TIMEOUT':
-      return new TimedOutError(`no connection for ${showUrl(url)} within the time of setting 'connect-timeout'`, {
-        cause,
-      });
-    case 'UND_ERR_HEADERS_TIMEOUT':
-    case 'UND_ERR_BODY_TIMEOUT':
-      return new TimedOutError(`nothing came from ${showUrl(url)} for the time of setting 'stalled-download-timeout'`, {
-        cause,
-      });
-    default:
-      // Where all addresses of a host failed, the message is empty.
-      return new TransferError(`cannot fetch ${showUrl(url)}: ${cause.message || cause.code}`, { cause });
   }
 }

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { getCACertificates, type SecureContextOptions, setDefaultCACertificates } from 'node:tls';
 import { gzipSync } from 'node:zlib';
-import { makeSettings } from '../../src/settings.ts';
-import { HttpTransport } from '../../src/stores/http-transport.ts';
-import type { Sink } from '../../src/stores/store.ts';
-import { needs, output } from '../support/run.ts';
-import { makeScratch } from '../support/scratch.ts';
-import { bytes } from '../support/seeded.ts';
+import { makeSettings } from '../../../src/settings.ts';
+import { HttpTransport } from '../../../src/stores/http/transport.ts';
+import type { Sink } from '../../../src/stores/store.ts';
+import { needs, output } from '../../support/run.ts';
+import { makeScratch } from '../../support/scratch.ts';
+import { bytes } from '../../support/seeded.ts';
 
 /** More than one read can bring. */
 const LARGE = 600_000;
