@@ -8,8 +8,9 @@ import { type NixCacheInfo, printNixCacheInfo } from '../../formats/nix-cache-in
 import { fingerprint, type PathInfo } from '../../formats/path-info.ts';
 import { parseSecretKey, type SecretKey, sign } from '../../formats/signature.ts';
 import type { BinaryCacheOptions } from '../binary-cache-params.ts';
-import { type CacheTransport, isWritable, type WritableTransport } from '../cache-transport.ts';
+import { type CacheTransport, isWritable, type PutOptions, type WritableTransport } from '../cache-transport.ts';
 import { openEncoder } from '../compression.ts';
+import { Turns } from '../http/turns.ts';
 import type { NarSource, QueryOptions, Sink } from '../store.ts';
 import { verifyNar } from '../verify-nar.ts';
 import { CACHE_INFO, type CacheInfo } from './cache-info.ts';
@@ -18,10 +19,16 @@ import { narInfoName } from './nar-infos.ts';
 /** What is put after `nar/HASH.nar`. Not for gzip: web servers take `.gz` for a Content-Encoding and undo it. */
 const EXTENSIONS: Readonly<Record<string, string>> = { xz: '.xz', zstd: '.zst', br: '.br' };
 
+export type WriteOptions = Pick<PutOptions, 'onRetry' | 'onUpload' | 'signal'>;
+
+/** So many files are compressed at once: more would not be faster, and xz takes 100 MB for each. */
+const MAX_ENCODERS = 2;
+
 export class CacheWriter {
   readonly #transport: CacheTransport;
   readonly #options: BinaryCacheOptions;
   readonly #cacheInfo: CacheInfo;
+  readonly #encoding = new Turns(MAX_ENCODERS);
   #prepared: Promise<WritableTransport> | undefined;
   #secretKeys: Promise<readonly SecretKey[]> | undefined;
 
@@ -45,7 +52,8 @@ export class CacheWriter {
    *
    * @throws {HashMismatchError} when the bytes are not `info.narHash` and `info.narSize`; nothing is kept then.
    */
-  async writeNar(info: PathInfo, nar: NarSource, { signal }: QueryOptions = {}): Promise<NarInfo> {
+  async writeNar(info: PathInfo, nar: NarSource, options: WriteOptions = {}): Promise<NarInfo> {
+    const { signal } = options;
     const transport = await this.prepare();
     const { compression, compressionLevel: level, storeDir } = this.#options;
     const hash = createHash('sha256');
@@ -58,6 +66,7 @@ export class CacheWriter {
           fileSize += chunk.length;
           return sink(chunk);
         };
+        using _turn = await this.#encoding.take(signal);
         using encoder = openEncoder(compression, put, { level });
         await verifyNar(
           storeDir,
@@ -75,7 +84,7 @@ export class CacheWriter {
         written = { ...facts, url, compression, fileHash, fileSize };
         return url;
       },
-      { signal, unlessExists: true }, // its name is its hash
+      { ...options, unlessExists: true }, // its name is its hash
     );
     return written!;
   }
