@@ -16,6 +16,7 @@ export {
 } from './formats/store-path.ts';
 export type { SchedulerEvents, TransferView } from './goals/events.ts';
 export type { GoalResult } from './goals/goal.ts';
+export { readNixConf } from './nix-conf/read-nix-conf.ts';
 export type { Timings } from './pool/messages.ts';
 export { type RealiseOptions, type RealiseResult, Scheduler, type SchedulerOptions } from './scheduler/scheduler.ts';
 export { makeSettings, parseSetting, SETTINGS, type SettingName, type Settings } from './settings.ts';

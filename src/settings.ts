@@ -4,27 +4,42 @@
  *
  * Source: Nix 2.35 manual, "nix.conf". A default that differs from Nix's says so and why.
  */
+import { availableParallelism } from 'node:os';
 import { UsageError } from './errors.ts';
 
-interface SettingSpec {
+/** One row of {@link SETTINGS}. */
+export interface SettingSpec {
   readonly kind: 'boolean' | 'integer' | 'string' | 'strings';
   readonly default: boolean | number | string | readonly string[];
   readonly about: string;
+  /** Older names that Nix still reads. */
+  readonly aliases?: readonly string[];
 }
 
 /** By their nix.conf spelling. */
 export const SETTINGS = {
+  'auto-optimise-store': {
+    kind: 'boolean',
+    default: false,
+    about: 'make files of paths that are added hard links to those with the same contents',
+  },
   'connect-timeout': { kind: 'integer', default: 15, about: 'seconds to wait for a connection to a binary cache' },
   'download-speed': {
     kind: 'integer',
     default: 0,
     about: 'KiB/s that all downloads together may take; 0 means no limit',
   },
-  fallback: { kind: 'boolean', default: false, about: 'build what could not be substituted' },
+  fallback: {
+    kind: 'boolean',
+    default: false,
+    about: 'build what could not be substituted',
+    aliases: ['build-fallback'],
+  },
   'filetransfer-retry-attempts': {
     kind: 'integer',
     default: 5,
     about: 'how often a request is made that fails for a passing reason',
+    aliases: ['download-attempts'],
   },
   'filetransfer-retry-delay': {
     kind: 'integer',
@@ -48,14 +63,52 @@ export const SETTINGS = {
     default: true,
     about: 'make contents durable before they are registered (Nix: false; here one syncfs does a whole batch)',
   },
-  'http-connections': { kind: 'integer', default: 64, about: 'connections to one binary cache at once (Nix: 25)' },
+  'gc-reserved-space': {
+    kind: 'integer',
+    default: 8_388_608,
+    about: 'bytes of disk kept for the collector, which needs some when the disk is full',
+  },
+  'http-connections': {
+    kind: 'integer',
+    default: 64,
+    about: 'connections to one binary cache at once (Nix: 25)',
+    aliases: ['binary-caches-parallel-connections'],
+  },
   http2: { kind: 'boolean', default: true, about: 'speak HTTP/2 with servers that do' },
+  'keep-derivations': {
+    kind: 'boolean',
+    default: true,
+    about: 'do not collect the derivations of what is alive',
+    aliases: ['gc-keep-derivations'],
+  },
   'keep-going': { kind: 'boolean', default: false, about: 'go on with other paths when one fails' },
-  'max-jobs': { kind: 'integer', default: 1, about: 'build slots' },
+  'keep-outputs': {
+    kind: 'boolean',
+    default: false,
+    about: 'do not collect the outputs of derivations that are alive',
+    aliases: ['gc-keep-outputs'],
+  },
+  'max-free': {
+    kind: 'integer',
+    default: 9_007_199_254_740_991,
+    about: 'bytes free on the disk of the store at which a collection that min-free began ends',
+  },
+  'max-jobs': { kind: 'integer', default: 1, about: 'build slots; auto means one a core', aliases: ['build-max-jobs'] },
   'max-substitution-jobs': {
     kind: 'integer',
     default: 64,
     about: 'substitution slots: transfers under way at once (Nix: 16; here most of them only wait for the network)',
+    aliases: ['substitution-max-jobs'],
+  },
+  'min-free': {
+    kind: 'integer',
+    default: 0,
+    about: 'bytes free on the disk of the store below which transfers begin a collection; 0 means never',
+  },
+  'min-free-check-interval': {
+    kind: 'integer',
+    default: 5,
+    about: 'seconds for which what is free counts as known',
   },
   'narinfo-cache-meta-ttl': {
     kind: 'integer',
@@ -99,8 +152,18 @@ export const SETTINGS = {
     about: 'file with the certificates of authorities to trust, in place of those of Node',
   },
   'stalled-download-timeout': { kind: 'integer', default: 300, about: 'seconds without a byte that end a download' },
-  substitute: { kind: 'boolean', default: true, about: 'fetch from substituters at all' },
-  substituters: { kind: 'strings', default: ['https://cache.nixos.org/'], about: 'stores to fetch from, in order' },
+  substitute: {
+    kind: 'boolean',
+    default: true,
+    about: 'fetch from substituters at all',
+    aliases: ['build-use-substitutes'],
+  },
+  substituters: {
+    kind: 'strings',
+    default: ['https://cache.nixos.org/'],
+    about: 'stores to fetch from, in order',
+    aliases: ['binary-caches'],
+  },
   'substitutions-use-build-slots': {
     kind: 'boolean',
     default: false,
@@ -110,8 +173,14 @@ export const SETTINGS = {
     kind: 'strings',
     default: ['cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY='],
     about: 'keys whose signatures count, as NAME:BASE64',
+    aliases: ['binary-cache-public-keys'],
   },
-  'trusted-substituters': { kind: 'strings', default: [], about: 'stores that those may use who are not trusted' },
+  'trusted-substituters': {
+    kind: 'strings',
+    default: [],
+    about: 'stores that those may use who are not trusted',
+    aliases: ['trusted-binary-caches'],
+  },
   'user-agent-suffix': {
     kind: 'string',
     default: '',
@@ -146,38 +215,84 @@ export function settingKey(name: SettingName): keyof Settings {
   return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()) as keyof Settings;
 }
 
+/** The row of a setting, with what only some rows have. */
+export function settingSpec(name: SettingName): SettingSpec {
+  return specs[name]!;
+}
+
 /** The defaults, with `overrides` on top, frozen. */
 export function makeSettings(overrides: Partial<Settings> = {}): Settings {
   const defaults = Object.entries(specs).map(([name, spec]) => [settingKey(name as SettingName), spec.default]);
   return Object.freeze({ ...Object.fromEntries(defaults), ...overrides }) as Settings;
 }
 
+/** What a name in nix.conf stands for. */
+export interface SettingUse {
+  readonly name: SettingName;
+  /** Whether it adds to the list that is there, as `extra-substituters` does. */
+  readonly appends: boolean;
+}
+
+const EXTRA = 'extra-';
+const names = new Map<string, SettingName>(
+  Object.entries(specs).flatMap(([name, { aliases = [] }]) =>
+    [name, ...aliases].map((each) => [each, name as SettingName] as const),
+  ),
+);
+
+/** Finds a setting by its name or an alias, with or without `extra-`; undefined where nothing is called so. */
+export function findSetting(name: string): SettingUse | undefined {
+  const known = names.get(name);
+  if (known !== undefined) return { name: known, appends: false };
+  const list = name.startsWith(EXTRA) ? names.get(name.slice(EXTRA.length)) : undefined;
+  return list !== undefined && specs[list]!.kind === 'strings' ? { name: list, appends: true } : undefined;
+}
+
 /**
  * Reads the text of one setting, as nix.conf or a flag gives it.
  *
+ * @param name - an alias will do, and the name of a list with `extra-`.
+ * @param before - what `extra-` adds to; where it lacks the setting, that is the default.
  * @returns a piece to hand to {@link makeSettings}.
  * @throws {UsageError} on an unknown name or a value of the wrong kind.
  */
-export function parseSetting(name: string, text: string): Partial<Settings> {
-  if (!Object.hasOwn(SETTINGS, name)) {
+export function parseSetting(name: string, text: string, before: Partial<Settings> = {}): Partial<Settings> {
+  const use = findSetting(name);
+  if (use === undefined) {
     throw new UsageError(`unknown setting '${name}'`, { hint: `known settings: ${Object.keys(SETTINGS).join(', ')}` });
   }
-  const known = name as SettingName;
-  return { [settingKey(known)]: parseValue(known, specs[known]!.kind, text) };
+  const key = settingKey(use.name);
+  const value = parseValue(use.name, text);
+  if (!use.appends) return { [key]: value };
+  const list = (before[key] ?? specs[use.name]!.default) as readonly string[];
+  return { [key]: unique([...list, ...(value as readonly string[])]) };
 }
 
-function parseValue(name: SettingName, kind: SettingSpec['kind'], text: string): SettingSpec['default'] {
-  switch (kind) {
+function parseValue(name: SettingName, text: string): SettingSpec['default'] {
+  switch (specs[name]!.kind) {
     case 'boolean':
       if (['true', 'yes', '1'].includes(text)) return true;
       if (['false', 'no', '0'].includes(text)) return false;
       throw new UsageError(`setting '${name}' wants true or false, got '${text}'`);
     case 'integer':
-      if (!/^\d{1,15}$/.test(text)) throw new UsageError(`setting '${name}' wants a whole number, got '${text}'`);
-      return Number(text);
+      return name === 'max-jobs' && text === 'auto' ? availableParallelism() : parseInteger(name, text);
     case 'strings':
-      return text.split(/\s+/).filter((word) => word !== '');
+      return unique(text.split(/[ \t\r\n]+/).filter((word) => word !== ''));
     case 'string':
       return text;
   }
+}
+
+/** As Nix has them: `4K` is 4096. */
+function parseInteger(name: SettingName, text: string): number {
+  const [, digits, unit = ''] = /^(\d{1,19})([KMGT]?)$/i.exec(text) ?? [];
+  const value = Number(digits) * 1024 ** ' KMGT'.indexOf(unit.toUpperCase() || ' ');
+  if (Number.isSafeInteger(value)) return value;
+  if (name === 'max-free' && value > 0) return Number.MAX_SAFE_INTEGER; // what Nix prints where there is no limit
+  throw new UsageError(`setting '${name}' wants a whole number, got '${text}'`);
+}
+
+/** A store or a key that is named twice is asked once, in the place where it was named first. */
+function unique(words: readonly string[]): readonly string[] {
+  return [...new Set(words)];
 }

@@ -3,9 +3,16 @@ import type { ThreadTask } from '../src/pool/messages.ts';
 import { serveJobs } from '../src/pool/serve.ts';
 
 export const serveThread: (task: ThreadTask) => Promise<void> = serveJobs({
+  deleteLinks: () => import('./delete-links.ts'),
+  deletePaths: () => import('./delete-paths.ts'),
   fetch: () => import('./fetch.ts'),
+  findRoots: () => import('./find-roots.ts'),
   hashPath: () => import('./hash-path.ts'),
+  hashPaths: () => import('./hash-paths.ts'),
   open: () => import('./open.ts'),
+  optimise: () => import('./optimise.ts'),
+  readLinks: () => import('./read-links.ts'),
   substitute: () => import('./substitute.ts'),
   upload: () => import('./upload.ts'),
+  verifyLinks: () => import('./verify-links.ts'),
 });

@@ -1,5 +1,6 @@
 /** What all transfers out of a store have in common: a NAR is downloaded, decompressed and checked, and timed. */
 import type { Reply, Request } from '../src/pool/messages.ts';
+import { Throttle } from '../src/pool/rate-limit.ts';
 import type { JobContext } from '../src/pool/serve.ts';
 import { Stopwatch } from '../src/pool/stopwatch.ts';
 import { openStoreOnce } from '../src/stores/open-store.ts';
@@ -11,24 +12,37 @@ import { verifyNar } from '../src/stores/verify-nar.ts';
  * @throws {HashMismatchError} at the end, when they are not what `info` announced.
  */
 export async function receiveNar(
-  { from, info }: Request<'fetch'>,
-  { settings, signal, progress }: JobContext,
+  { from, info, partial, impatient }: Omit<Request<'substitute'>, 'destination'>,
+  { settings, signal, progress, downloadLimit }: JobContext,
   write?: (chunk: Uint8Array) => void,
 ): Promise<Reply<'fetch'>> {
   const stopwatch = new Stopwatch();
   const source = await openStoreOnce(from, settings);
+  const throttle = new Throttle(source.uri, downloadLimit, signal);
   let downloadedBytes = 0;
+  let retries = 0;
+  const onRetry = (): void => {
+    retries++;
+  };
   const onDownload = (bytes: number): void => {
     stopwatch.chunk();
     downloadedBytes += bytes;
     progress.addDownloaded(bytes);
+    throttle.took(bytes);
   };
   const download = (sink: Sink): Promise<void> => {
     const decoded: Sink = (chunk) => {
       stopwatch.spent('decode');
       return sink(chunk);
     };
-    return source.narFromPath(info, decoded, { signal, onDownload, synchronous: true });
+    return source.narFromPath(info, decoded, {
+      signal,
+      onDownload,
+      onRetry,
+      partial,
+      impatient,
+      synchronous: throttle.neverRests,
+    });
   };
   const nar = verifyNar(source.storeDir, info, download, source.uri);
   await nar((chunk) => {
@@ -37,6 +51,7 @@ export async function receiveNar(
     write?.(chunk);
     progress.addNar(chunk.length);
     if (write !== undefined) stopwatch.spent('write');
+    return throttle.rest()?.then(() => stopwatch.chunk());
   });
-  return { downloadedBytes, timings: stopwatch.timings };
+  return { downloadedBytes, timings: stopwatch.timings, retries };
 }

@@ -37,7 +37,8 @@ export function sluiceClient(main: string, home: string): Client {
     },
     environment: async () => {
       const environment = environmentOf(home);
-      return { ...environment, PATH: [dirname(process.execPath), environment.PATH].join(delimiter) };
+      const path = [dirname(process.execPath), environment.PATH].join(delimiter);
+      return { ...environment, ...unconfigured(home), PATH: path };
     },
   };
 }
@@ -68,13 +69,18 @@ export function nixClient(homes: string): Client {
     environment: async () => {
       const home = join(homes, String(runs++));
       await mkdir(home, { recursive: true });
-      return { ...environmentOf(home), NIX_CONF_DIR: join(home, 'no-configuration'), NIX_USER_CONF_FILES: '' };
+      return { ...environmentOf(home), ...unconfigured(home) };
     },
   };
 }
 
 function environmentOf(home: string): Record<string, string> {
   return { PATH: process.env.PATH ?? '', HOME: home, XDG_CACHE_HOME: join(home, '.cache'), LC_ALL: 'C.UTF-8' };
+}
+
+/** Both read the same files, of which there is none. */
+function unconfigured(home: string): Record<string, string> {
+  return { NIX_CONF_DIR: join(home, 'no-configuration'), NIX_USER_CONF_FILES: '' };
 }
 
 /** How many paths are valid in the store that a client has made. */

@@ -42,7 +42,8 @@ function tokens(...texts: readonly string[]): string {
   return texts.map(token).join('');
 }
 
-function token(text: string): string {
+/** A string with its length before it; `text` is a byte string. */
+export function token(text: string): string {
   return integer(text.length) + text + padding(text.length);
 }
 
@@ -50,7 +51,8 @@ function padding(length: number): string {
   return '\0'.repeat(padded(length) - length);
 }
 
-function integer(value: number): string {
+/** Eight bytes. */
+export function integer(value: number): string {
   const bytes = Buffer.allocUnsafe(8);
   bytes.writeUInt32LE(value % 2 ** 32);
   bytes.writeUInt32LE(Math.floor(value / 2 ** 32), 4);

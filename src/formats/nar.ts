@@ -90,9 +90,20 @@ export class NarParser {
 
   /** @throws {FormatError} at the first byte that cannot be part of a NAR; the parser is of no use after that. */
   push(chunk: Uint8Array): void {
+    if (this.take(chunk) === chunk.length) return;
+    this.#tokenStart = this.#offset;
+    throw this.#error('bytes follow the end of the archive');
+  }
+
+  /**
+   * As {@link NarParser.push}, where more than the archive may follow.
+   *
+   * @returns how many bytes of the chunk belong to the archive: not all only where it has ended.
+   */
+  take(chunk: Uint8Array): number {
     const buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     let position = 0;
-    while (position < buffer.length) {
+    while (position < buffer.length && this.#state !== 'end') {
       if (this.#state === 'contents') position = this.#takeContents(buffer, position);
       else if (this.#pendingLength > 0) position = this.#completePending(buffer, position);
       else {
@@ -104,7 +115,8 @@ export class NarParser {
         } else position = next;
       }
     }
-    this.#offset += buffer.length;
+    this.#offset += position;
+    return position;
   }
 
   /** @throws {FormatError} where the archive is not complete. */
@@ -149,7 +161,6 @@ export class NarParser {
   #token(buffer: Buffer, position: number, offset: number): number | undefined {
     this.#tokenStart = offset;
     const available = buffer.length - position;
-    if (this.#state === 'end') throw this.#error('bytes follow the end of the archive');
     if (this.#state === 'padding') {
       if (available < this.#remaining) return undefined;
       this.#checkPadding(buffer, position, position + this.#remaining);

@@ -36,10 +36,10 @@ export interface NarInfo extends PathInfo {
 }
 
 /**
- * Bytes in the largest narinfo that is read: room for 17,000 references of the longest kind, or 70,000 ordinary ones,
+ * Bytes in the largest narinfo that is read: room for 4,000 references of the longest kind, or 17,000 ordinary ones,
  * while 64 hostile answers at once still fit in memory.
  */
-export const MAX_NARINFO_SIZE: number = 4 * 1024 * 1024;
+export const MAX_NARINFO_SIZE: number = 1024 * 1024;
 
 /** Checking one takes a tenth of a millisecond, so that a file full of them would hold up the thread for seconds. */
 const MAX_SIGNATURES = 64;

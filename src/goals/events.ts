@@ -3,8 +3,10 @@
  * Every event carries one object. Nothing here is named `error`: a failure is a result.
  */
 import type { SluiceError } from '../errors.ts';
+import type { Hash } from '../formats/hash.ts';
 import type { StorePath } from '../formats/store-path.ts';
-import type { Timings } from '../pool/messages.ts';
+import type { Progress, Timings } from '../pool/messages.ts';
+import type { Voucher } from '../stores/trust.ts';
 import type { GoalResult } from './goal.ts';
 
 export interface SchedulerEvents {
@@ -21,20 +23,35 @@ export interface SchedulerEvents {
       readonly found: boolean;
     },
   ];
+  /** A substituter could not say what it knows of a path, and is asked again, as there is hope and nobody else. */
+  queryRetried: [{ readonly path: StorePath; readonly substituter: string; readonly error: SluiceError }];
   /** A substituter has the path: what its transfer will bring, in bytes. */
   transferExpected: [TransferView];
   /** A worker has begun the transfer; it holds a substitution slot. */
   transferStarted: [TransferView];
   /** Bytes so far of a running transfer, at most some times a second. */
-  transferProgress: [TransferView & { readonly downloadedBytes: number; readonly narBytes: number }];
+  transferProgress: [TransferView & Progress];
   /** The path is unpacked and verified, and waits for its references and for registration. */
-  transferFinished: [TransferView & { readonly downloadedBytes: number; readonly timings: Timings }];
+  transferFinished: [
+    TransferView & {
+      readonly downloadedBytes: number;
+      /** Where the path is copied into a cache behind a network: what went there, after compression. */
+      readonly uploadedBytes?: number | undefined;
+      readonly timings: Timings;
+      /** How many requests had to be made again. */
+      readonly retries: number;
+      /** Of what was unpacked, verified. */
+      readonly narHash: Hash;
+      /** What spoke for the path. */
+      readonly voucher: Voucher;
+    },
+  ];
   /**
    * The transfer was given up: it failed, or it was expected or running and is not needed any more (then `error` is
    * undefined). Ends what `transferExpected` and `transferStarted` began.
    */
   transferFailed: [TransferView & { readonly error: SluiceError | undefined }];
-  /** A substituter was of no use for a path, and why; `next` names the substituter that is tried next. */
+  /** A substituter was of no use for a path, and why; `next` names the substituter that is likely to be tried next. */
   substituterFailed: [
     {
       readonly path: StorePath;
@@ -43,6 +60,15 @@ export interface SchedulerEvents {
       readonly next: string | undefined;
     },
   ];
+  /**
+   * A substituter is not asked for so many milliseconds where another can be, because it failed several times in a row;
+   * for `Infinity` where it is of no use at all.
+   */
+  substituterSetAside: [{ readonly substituter: string; readonly error: SluiceError; readonly milliseconds: number }];
+  /** A substituter that was set aside has answered, and is asked again. */
+  substituterBack: [{ readonly substituter: string }];
+  /** Too little was free on the store's disk, and garbage was deleted while transfers ran. */
+  garbageCollected: [GarbageCollection];
   /** One transaction made these paths valid. */
   pathsRegistered: [{ readonly paths: readonly StorePath[]; readonly milliseconds: number }];
 }
@@ -55,3 +81,8 @@ export interface TransferView {
   /** Bytes to download, where the source says. */
   readonly downloadSize: number | undefined;
 }
+
+/** How a collection ended that nobody asked for. */
+export type GarbageCollection =
+  | { readonly state: 'succeeded'; readonly deleted: number; readonly bytesFreed: number }
+  | { readonly state: 'failed'; readonly failure: SluiceError };

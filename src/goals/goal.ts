@@ -4,15 +4,16 @@
  */
 import type { EventEmitter } from 'eventemitter3';
 import type { SluiceError } from '../errors.ts';
+import type { PathInfo } from '../formats/path-info.ts';
 import type { StorePath } from '../formats/store-path.ts';
 import type { JobName, Progress, Reply, Request } from '../pool/messages.ts';
 import type { StagedPath } from '../stores/local-store.ts';
-import type { Store } from '../stores/store.ts';
+import type { Substituter } from '../substituters/substituter.ts';
 import type { SchedulerEvents } from './events.ts';
 
 /** How a goal ended; the origin's exit codes, and `cancelled`. */
 export type GoalResult =
-  | { readonly state: 'succeeded'; readonly how: 'alreadyValid' | 'substituted' }
+  | { readonly state: 'succeeded'; readonly how: 'alreadyValid' | 'substituted' | 'repaired' }
   | { readonly state: 'failed'; readonly failure: SluiceError }
   /** No substituter has the path. */
   | { readonly state: 'noSubstituters'; readonly failure: SluiceError }
@@ -76,11 +77,14 @@ export interface GoalContext {
 
 /** What a goal may ask beside, that makes paths valid in the local store. */
 export interface LocalGoalContext extends GoalContext {
-  /** The stores to substitute from, in the order in which they are tried. */
-  readonly substituters: readonly Store[];
+  /** What to substitute from, in the order in which it is tried, as soon as that is known. */
+  substituters(): readonly Substituter[] | Promise<readonly Substituter[]>;
 
   /** Whether the local store holds the path. */
   isValidPath(path: StorePath): Promise<boolean>;
+
+  /** A file name under which a large download of the path is kept, for another process to go on with it. */
+  partialLocation(info: PathInfo): Promise<string | undefined>;
 
   /** A file name in the staging directory that nothing else uses. */
   stagingLocation(path: StorePath): Promise<string>;

@@ -7,15 +7,14 @@
  * Source: Nix 2.35 libstore/build/substitution-goal.cc.
  */
 import { asSluiceError, IncompleteClosureError, NoSubstitutersError, SluiceError } from '../errors.ts';
-import { isNarInfo } from '../formats/narinfo.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
-import type { Progress } from '../pool/messages.ts';
-import type { Store } from '../stores/store.ts';
-import type { Trust } from '../stores/trust.ts';
-import type { TransferView } from './events.ts';
+import type { Trust, Voucher } from '../stores/trust.ts';
+import type { Candidate } from '../substituters/path-search.ts';
+import type { Substituter } from '../substituters/substituter.ts';
 import type { FailedResult, Goal, GoalResult, LocalGoalContext, WaitResult } from './goal.ts';
-import { queryInfo } from './query-info.ts';
+import { transfer } from './transfer.ts';
+import { trySubstituters } from './try-substituters.ts';
 
 export class SubstitutionGoal implements Goal {
   readonly key: string;
@@ -32,23 +31,10 @@ export class SubstitutionGoal implements Goal {
 
   async run(context: LocalGoalContext): Promise<GoalResult> {
     if (await context.isValidPath(this.path)) return { state: 'succeeded', how: 'alreadyValid' };
-    let lastError: SluiceError | undefined;
-    for (const [index, substituter] of context.substituters.entries()) {
-      try {
-        const info = await queryInfo(substituter, this.path, context);
-        if (info === undefined) continue;
-        await this.#trust.check(substituter.storeDir, info, substituter.uri);
-        return await this.#substitute(substituter, info, context);
-      } catch (thrown) {
-        context.signal.throwIfAborted();
-        lastError = asSluiceError(thrown);
-        const next = context.substituters[index + 1]?.uri;
-        const view = { path: this.path, substituter: substituter.uri, error: lastError, next };
-        context.events.emit('substituterFailed', view);
-      }
-    }
-    if (lastError !== undefined) return { state: 'failed', failure: lastError };
-    return { state: 'noSubstituters', failure: this.#noSubstituters(context.substituters) };
+    const substituters = await context.substituters();
+    const attempt = (candidate: Candidate): Promise<GoalResult> => this.#substitute(candidate, context);
+    const result = await trySubstituters(this.path, substituters, context, attempt);
+    return result ?? { state: 'noSubstituters', failure: this.#noSubstituters(substituters) };
   }
 
   /**
@@ -56,7 +42,9 @@ export class SubstitutionGoal implements Goal {
    *
    * @throws where the substituter failed and the next may do better.
    */
-  async #substitute(substituter: Store, info: PathInfo, context: LocalGoalContext): Promise<GoalResult> {
+  async #substitute(candidate: Candidate, context: LocalGoalContext): Promise<GoalResult> {
+    const { info } = candidate;
+    const voucher = await this.#check(candidate);
     context.signal.throwIfAborted();
     // Aborts with the goal, and when a reference fails. AbortSignal.any would do, but costs more than the rest of this.
     const attempt = new AbortController();
@@ -72,7 +60,7 @@ export class SubstitutionGoal implements Goal {
     const references = info.references.filter((reference) => reference !== this.path);
     context.waitFor(references).then(abort, () => {}); // rejects only when cancelled, which context.signal tells, too
     try {
-      const location = await this.#transfer(substituter, info, context, signal);
+      const location = await transfer(candidate, voucher, context, signal);
       return await this.#register(info, location, context, signal);
     } catch (error) {
       if (error instanceof ReferenceFailure) return error.result;
@@ -82,30 +70,8 @@ export class SubstitutionGoal implements Goal {
     }
   }
 
-  /** Downloads and unpacks, holding a slot; the location of what was staged. */
-  async #transfer(substituter: Store, info: PathInfo, context: LocalGoalContext, signal: AbortSignal): Promise<string> {
-    const view: TransferView = {
-      path: this.path,
-      substituter: substituter.uri,
-      narSize: info.narSize,
-      downloadSize: isNarInfo(info) ? info.fileSize : info.narSize,
-    };
-    context.events.emit('transferExpected', view);
-    try {
-      using _slot = await context.slot('substitution', signal, info.narSize);
-      const destination = await context.stagingLocation(this.path);
-      context.events.emit('transferStarted', view);
-      const request = { from: substituter.openUri, info, destination };
-      const onProgress = (progress: Progress): void => {
-        context.events.emit('transferProgress', { ...view, ...progress });
-      };
-      const reply = await context.runJob('substitute', request, { signal, onProgress, weight: info.narSize });
-      context.events.emit('transferFinished', { ...view, ...reply });
-      return destination;
-    } catch (error) {
-      context.events.emit('transferFailed', { ...view, error: signal.aborted ? undefined : asSluiceError(error) });
-      throw error;
-    }
+  async #check({ substituter: { store, trusted }, info }: Candidate): Promise<Voucher> {
+    return trusted ? { by: 'store' } : await this.#trust.check(store.storeDir, info, store.uri);
   }
 
   async #register(
@@ -135,15 +101,15 @@ export class SubstitutionGoal implements Goal {
     return { state: result.state === 'failed' ? 'failed' : 'incompleteClosure', failure };
   }
 
-  #noSubstituters(substituters: readonly Store[]): SluiceError {
+  #noSubstituters(substituters: readonly Substituter[]): SluiceError {
     const path = printStorePath(this.#storeDir, this.path);
     if (substituters.length === 0) {
       return new NoSubstitutersError(`path '${path}' is not valid, and there are no substituters`, {
         hint: 'name one with --substituter URI',
       });
     }
-    const asked = substituters.map(({ uri }) => `'${uri}'`).join(', ');
-    return new NoSubstitutersError(`no substituter has path '${path}'`, { hint: `asked: ${asked}` });
+    const asked = substituters.filter(({ breaker }) => !breaker.isDisabled).map(({ uri }) => `'${uri}'`);
+    return new NoSubstitutersError(`no substituter has path '${path}'`, { hint: `asked: ${asked.join(', ')}` });
   }
 }
 

@@ -41,7 +41,7 @@ export class UploadGoal implements Goal {
       return { state: 'failed', failure: new IncompleteClosureError(message, { cause: ended.result.failure }) };
     }
     const started = performance.now();
-    await this.#to.writeNarInfo(narInfo);
+    await this.#to.writeNarInfo(narInfo, { signal: context.signal });
     context.events.emit('pathsRegistered', { paths: [this.path], milliseconds: performance.now() - started });
     return { state: 'succeeded', how: 'substituted' };
   }
@@ -62,8 +62,13 @@ export class UploadGoal implements Goal {
       const onProgress = (progress: Progress): void => {
         context.events.emit('transferProgress', { ...view, ...progress });
       };
-      const { narInfo, downloadedBytes, timings } = await context.runJob('upload', request, { signal, onProgress });
-      context.events.emit('transferFinished', { ...view, downloadedBytes, timings });
+      const { narInfo, ...reply } = await context.runJob('upload', request, { signal, onProgress });
+      context.events.emit('transferFinished', {
+        ...view,
+        ...reply,
+        narHash: info.narHash,
+        voucher: { by: 'nothing' },
+      });
       return narInfo;
     } catch (error) {
       context.events.emit('transferFailed', { ...view, error: signal.aborted ? undefined : asSluiceError(error) });

@@ -4,8 +4,8 @@
  */
 import type { Progress } from './messages.ts';
 
-/** Two counters a job, of eight bytes each. */
-const COUNTERS = 2;
+/** Three counters a job, of eight bytes each. */
+const COUNTERS = 3;
 
 export class ProgressMemory {
   readonly memory: SharedArrayBuffer;
@@ -18,7 +18,9 @@ export class ProgressMemory {
   }
 
   of(job: number): Progress {
-    return { downloadedBytes: this.#counters[job * COUNTERS]!, narBytes: this.narBytes(job) };
+    const uploadedBytes = this.#counters[job * COUNTERS + 2]!;
+    const progress = { downloadedBytes: this.#counters[job * COUNTERS]!, narBytes: this.narBytes(job) };
+    return uploadedBytes === 0 ? progress : { ...progress, uploadedBytes };
   }
 
   narBytes(job: number): number {
@@ -38,5 +40,10 @@ export class ProgressMemory {
   /** For the worker: more bytes of the NAR of `job` have been taken. */
   addNar(job: number, bytes: number): void {
     this.#counters[job * COUNTERS + 1]! += bytes;
+  }
+
+  /** For the worker: more bytes of what `job` makes went over the wire. */
+  addUploaded(job: number, bytes: number): void {
+    this.#counters[job * COUNTERS + 2]! += bytes;
   }
 }

@@ -5,6 +5,7 @@ import type { Settings } from '../settings.ts';
 import type { JobMessage, JobName, JobReply, Outcome, Reply, Request, ThreadTask } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { ProgressMemory } from './progress-memory.ts';
+import { RateLimit } from './rate-limit.ts';
 
 export interface JobContext {
   /** The settings of the pool that runs the job. */
@@ -12,6 +13,8 @@ export interface JobContext {
   /** Aborts when the main thread cancels the job. */
   readonly signal: AbortSignal;
   readonly progress: JobProgress;
+  /** That of all threads together, where there is one. */
+  readonly downloadLimit?: RateLimit | undefined;
 }
 
 /** Where progress is told: cheap enough for every chunk. */
@@ -20,6 +23,8 @@ export interface JobProgress {
   addDownloaded(bytes: number): void;
   /** More bytes of the NAR have been taken. */
   addNar(bytes: number): void;
+  /** More bytes went over the wire. */
+  addUploaded(bytes: number): void;
 }
 
 /** What does the jobs of one kind: the default export of a module of workers/. */
@@ -30,7 +35,8 @@ export type Handlers = { readonly [N in JobName]: () => Promise<{ readonly defau
 
 /** Makes the function that Piscina runs in a thread: done when the port is closed. */
 export function serveJobs(handlers: Handlers): (task: ThreadTask) => Promise<void> {
-  return ({ port, progress }) => {
+  return ({ port, progress, downloadLimit: limit }) => {
+    const downloadLimit = limit === undefined ? undefined : new RateLimit(limit);
     const running = new Map<number, AbortController>();
     const memory = new ProgressMemory(progress);
     const outbox = new Outbox<JobReply>(port);
@@ -40,10 +46,12 @@ export function serveJobs(handlers: Handlers): (task: ThreadTask) => Promise<voi
       running.set(job, controller);
       const context = {
         settings: workerData as Settings,
+        downloadLimit,
         signal: controller.signal,
         progress: {
           addDownloaded: (bytes: number) => memory.addDownloaded(job, bytes),
           addNar: (bytes: number) => memory.addNar(job, bytes),
+          addUploaded: (bytes: number) => memory.addUploaded(job, bytes),
         },
       };
       const outcome = await outcomeOf(handlers[name], request, context);

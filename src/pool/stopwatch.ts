@@ -21,6 +21,7 @@ export class Stopwatch {
   /** What has passed since the last call, of this or of {@link Stopwatch.chunk}, was spent in `stage`. */
   spent(stage: Stage): void {
     const now = performance.now();
+    this.#firstByte ??= this.#mark; // what was there already did not come over the wire
     this.#spent[stage] += now - this.#mark;
     this.#mark = now;
   }

@@ -9,7 +9,8 @@ import { Piscina } from 'piscina';
 import { RelayedError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import { BusyMeter } from './busy-meter.ts';
-import type { JobName, Outcome, Progress, Reply, Request } from './messages.ts';
+import type { JobName, Outcome, Progress, Reply, Request, SharedLimit } from './messages.ts';
+import { makeSharedLimit } from './rate-limit.ts';
 import { WorkerThread } from './worker-thread.ts';
 
 /** How often progress is looked at, in milliseconds. */
@@ -48,6 +49,7 @@ export class WorkerPool implements AsyncDisposable {
   /** How many threads there are at most. */
   readonly threads: number;
   readonly #concurrency: number;
+  readonly #downloadLimit: SharedLimit | undefined;
   readonly #piscina: Piscina;
   readonly #running = new Set<WorkerThread>();
   /** Those who wait for a thread that has room. */
@@ -61,6 +63,7 @@ export class WorkerPool implements AsyncDisposable {
   constructor({ settings, concurrency = 64, entry = threadModule() }: WorkerPoolOptions) {
     this.threads = settings.workerThreads || availableParallelism();
     this.#concurrency = concurrency;
+    this.#downloadLimit = makeSharedLimit(settings.downloadSpeed);
     this.#piscina = new Piscina({
       filename: entry.href,
       minThreads: 0,
@@ -144,7 +147,7 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   #startThread(): WorkerThread {
-    const thread = new WorkerThread(this.#concurrency);
+    const thread = new WorkerThread(this.#concurrency, this.#downloadLimit);
     const { task } = thread;
     this.#running.add(thread);
     this.#piscina
@@ -190,7 +193,7 @@ export class WorkerPool implements AsyncDisposable {
     let told = 0;
     const tell = (): void => {
       const now = progress();
-      const moved = now.downloadedBytes + now.narBytes;
+      const moved = now.downloadedBytes + now.narBytes + (now.uploadedBytes ?? 0);
       if (moved > told) onProgress(now);
       told = moved;
     };

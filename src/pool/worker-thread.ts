@@ -1,7 +1,7 @@
 /** The main thread's end of one worker thread: sends jobs over a port and hears how they ended. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { InternalError } from '../errors.ts';
-import type { JobMessage, JobName, JobReply, Outcome, Progress, Request, ThreadTask } from './messages.ts';
+import type { JobMessage, JobName, JobReply, Outcome, Progress, Request, SharedLimit, ThreadTask } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { ProgressMemory } from './progress-memory.ts';
 
@@ -24,14 +24,17 @@ export class WorkerThread {
   readonly #running = new Map<number, Running>();
   readonly #free: number[];
 
-  /** @param capacity - jobs that it may run at once. */
-  constructor(capacity: number) {
+  /**
+   * @param capacity - jobs that it may run at once.
+   * @param downloadLimit - what all threads share, where there is a limit.
+   */
+  constructor(capacity: number, downloadLimit?: SharedLimit) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#outbox = new Outbox(port1);
     this.#progress = new ProgressMemory(capacity);
     this.#free = Array.from({ length: capacity }, (_, job) => capacity - 1 - job);
-    this.task = { port: port2, progress: this.#progress.memory };
+    this.task = { port: port2, progress: this.#progress.memory, downloadLimit };
     port1.on('message', (replies: readonly JobReply[]) => {
       for (const { job, outcome } of replies) this.#end(job)?.resolve(outcome);
     });

@@ -11,6 +11,13 @@ import { GoalGraph } from './goal-graph.ts';
 import type { RealiseResult } from './scheduler.ts';
 import { Slots } from './slots.ts';
 
+/**
+ * For each thread. Compression keeps a core busy all the time: a second job is there to read while the first one
+ * compresses. Where files go over a network most jobs wait for its answers; of these as many compress as otherwise.
+ */
+const JOBS_TO_DISK = 2;
+const JOBS_TO_NETWORK = 16;
+
 export interface CopyClosureOptions {
   readonly from: Store;
   readonly to: BinaryCacheStore;
@@ -25,14 +32,14 @@ export interface CopyClosureOptions {
  * Makes `paths` valid in `to`, with all that they refer to.
  *
  * @returns how each ended, in order.
- * @throws the reason of `signal`, once everything has stopped.
+ * @throws the reason of `signal`, once everything has stopped, and {@link StoreError} where `to` cannot be written.
  */
 export async function copyClosure(options: CopyClosureOptions): Promise<RealiseResult[]> {
   const { from, to, paths, settings, events, signal } = options;
   const goal = (path: StorePath): UploadGoal => new UploadGoal(path, from, to);
-  // Compression keeps a core busy all the time: a second job a thread is there to read while the first one compresses.
+  await to.prepareToWrite(); // where there is no cache yet, nothing can be asked of it
   await using pool = new WorkerPool({ settings });
-  const slots = new Slots(2 * pool.threads);
+  const slots = new Slots(pool.threads * (to.isLocal ? JOBS_TO_DISK : JOBS_TO_NETWORK));
   const graph: GoalGraph<UploadGoal> = new GoalGraph({
     keepGoing: settings.keepGoing,
     run: (node) => {

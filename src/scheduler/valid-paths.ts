@@ -10,13 +10,19 @@ interface Question {
 
 export class ValidPaths {
   readonly #store: Pick<LocalStore, 'addTempRoots' | 'queryValidPaths'>;
+  readonly #protect: boolean;
   #questions: Question[] = [];
 
-  constructor(store: Pick<LocalStore, 'addTempRoots' | 'queryValidPaths'>) {
+  /** @param protect - whether what is asked for becomes a temporary root: from then on no collector deletes it. */
+  constructor(
+    store: Pick<LocalStore, 'addTempRoots' | 'queryValidPaths'>,
+    { protect = true }: { readonly protect?: boolean } = {},
+  ) {
     this.#store = store;
+    this.#protect = protect;
   }
 
-  /** Whether `path` is valid; from now on no collector deletes it. */
+  /** Whether `path` is valid. */
   has(path: StorePath): Promise<boolean> {
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     if (this.#questions.length === 0) setImmediate(() => void this.#ask());
@@ -30,7 +36,7 @@ export class ValidPaths {
     const paths = questions.map(({ path }) => path);
     try {
       // First: a collector that runs now may be about to delete what is valid still.
-      await this.#store.addTempRoots(paths);
+      if (this.#protect) await this.#store.addTempRoots(paths);
       const valid = await this.#store.queryValidPaths(paths);
       for (const { path, resolve } of questions) resolve(valid.has(path));
     } catch (error) {

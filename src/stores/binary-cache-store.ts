@@ -11,9 +11,10 @@ import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import { withoutCredentials } from '../formats/store-reference.ts';
 import { CacheInfo } from './binary-cache/cache-info.ts';
+import type { Memory } from './binary-cache/memory.ts';
 import { downloadNar } from './binary-cache/nar-download.ts';
 import { NarInfos } from './binary-cache/nar-infos.ts';
-import { CacheWriter } from './binary-cache/writer.ts';
+import { CacheWriter, type WriteOptions } from './binary-cache/writer.ts';
 import type { BinaryCacheOptions } from './binary-cache-params.ts';
 import type { CacheTransport } from './cache-transport.ts';
 import type { InfoOptions, NarOptions, NarSource, QueryOptions, Sink, Store } from './store.ts';
@@ -24,6 +25,8 @@ export class BinaryCacheStore implements Store {
   readonly storeDir: StoreDir;
   /** Whether its paths are taken without a signature. */
   readonly trusted: boolean;
+  /** Whether it is on a disk of this machine. */
+  readonly isLocal: boolean;
   readonly #transport: CacheTransport;
   readonly #options: BinaryCacheOptions;
   readonly #cacheInfo: CacheInfo;
@@ -36,15 +39,16 @@ export class BinaryCacheStore implements Store {
    * @param openUri - with credentials, if there are any.
    * @param transport - is the store's own from here on.
    */
-  constructor(openUri: string, transport: CacheTransport, options: BinaryCacheOptions) {
+  constructor(openUri: string, transport: CacheTransport, options: BinaryCacheOptions, memory: Memory) {
     this.uri = withoutCredentials(openUri);
     this.openUri = openUri;
     this.storeDir = options.storeDir;
     this.trusted = options.trusted;
+    this.isLocal = transport.isLocal ?? false;
     this.#transport = transport;
     this.#options = options;
-    this.#cacheInfo = new CacheInfo(transport, options.storeDir);
-    this.#narInfos = new NarInfos(transport, options.storeDir, this.#cacheInfo);
+    this.#cacheInfo = new CacheInfo(transport, options.storeDir, memory);
+    this.#narInfos = new NarInfos(transport, options.storeDir, this.#cacheInfo, memory);
     this.#writer = new CacheWriter(transport, options, this.#cacheInfo);
   }
 
@@ -53,18 +57,31 @@ export class BinaryCacheStore implements Store {
    *
    * @throws {StoreError} on a cache of another store directory, and where there is no cache.
    */
-  async queryCacheInfo(): Promise<NixCacheInfo> {
-    const { storeDir, priority, wantMassQuery } = this.#options;
-    const info = await this.#cacheInfo.query();
-    return {
-      storeDir,
-      priority: priority ?? info?.priority,
-      wantMassQuery: wantMassQuery ?? info?.wantMassQuery ?? false,
-    };
+  async queryCacheInfo(options?: QueryOptions): Promise<NixCacheInfo> {
+    return this.#overrule(await this.#cacheInfo.query(options));
+  }
+
+  /**
+   * The same as far as it is known without asking the cache: from its URI, or from an earlier run.
+   *
+   * @returns undefined where the priority is not known.
+   */
+  async knownCacheInfo(): Promise<NixCacheInfo | undefined> {
+    const info = await this.#cacheInfo.known();
+    return info === undefined && this.#options.priority === undefined ? undefined : this.#overrule(info);
   }
 
   queryPathInfo(path: StorePath, options?: InfoOptions): Promise<NarInfo | undefined> {
     return this.#narInfos.query(path, options);
+  }
+
+  /**
+   * What was said of the path has turned out to be wrong: the next one who asks gets what the cache says then.
+   *
+   * @returns whether that may be something else: false where the cache was asked just now, and not remembered.
+   */
+  forget(path: StorePath): boolean {
+    return this.#narInfos.forget(path);
   }
 
   async isValidPath(path: StorePath, options?: QueryOptions): Promise<boolean> {
@@ -77,7 +94,7 @@ export class BinaryCacheStore implements Store {
     try {
       await downloadNar(this.#transport, narInfo, this.#print(info.path), sink, options);
     } catch (error) {
-      if (error instanceof SubstituteGoneError) this.#narInfos.forget(info.path);
+      if (error instanceof SubstituteGoneError) this.forget(info.path);
       throw error;
     }
   }
@@ -104,7 +121,7 @@ export class BinaryCacheStore implements Store {
    * @returns what is to be announced by {@link BinaryCacheStore.writeNarInfo}, be it in another thread.
    * @throws {HashMismatchError} when the bytes are not `info.narHash` and `info.narSize`; nothing is kept then.
    */
-  writeNar(info: PathInfo, nar: NarSource, options?: QueryOptions): Promise<NarInfo> {
+  writeNar(info: PathInfo, nar: NarSource, options?: WriteOptions): Promise<NarInfo> {
     return this.#writer.writeNar(info, nar, options);
   }
 
@@ -115,7 +132,7 @@ export class BinaryCacheStore implements Store {
    */
   async writeNarInfo(narInfo: NarInfo, options: QueryOptions = {}): Promise<void> {
     await this.#checkReferences(narInfo, options);
-    this.#narInfos.remember(await this.#writer.writeNarInfo(narInfo, options));
+    this.#narInfos.written(await this.#writer.writeNarInfo(narInfo, options));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -124,10 +141,21 @@ export class BinaryCacheStore implements Store {
 
   async #checkReferences(info: PathInfo, options: QueryOptions): Promise<void> {
     for (const reference of info.references) {
-      if (reference === info.path || (await this.isValidPath(reference, options))) continue;
+      // Somebody else may have written it since it was asked for last.
+      const asked = { ...options, maxNegativeAge: 0 };
+      if (reference === info.path || (await this.queryPathInfo(reference, asked)) !== undefined) continue;
       const hint = `add it first: '${this.#print(info.path)}' refers to it`;
       throw new InvalidPathError(this.#print(reference), this.uri, { hint });
     }
+  }
+
+  #overrule(info: NixCacheInfo | undefined): NixCacheInfo {
+    const { storeDir, priority, wantMassQuery } = this.#options;
+    return {
+      storeDir,
+      priority: priority ?? info?.priority,
+      wantMassQuery: wantMassQuery ?? info?.wantMassQuery ?? false,
+    };
   }
 
   #print(path: StorePath): string {

@@ -7,6 +7,8 @@ import type { NarOptions, QueryOptions, Sink } from './store.ts';
 export interface StreamOptions extends NarOptions {
   /** How many bytes at the beginning are not wanted: they are there already. */
   readonly offset?: number | undefined;
+  /** How many bytes from there on are wanted, of a transport that {@link CacheTransport.servesRanges}. */
+  readonly length?: number | undefined;
   /** Of the whole file in bytes, where it is known. */
   readonly size?: number | undefined;
 }
@@ -14,6 +16,8 @@ export interface StreamOptions extends NarOptions {
 export interface PutOptions extends QueryOptions {
   /** Whether a file that is there already under that name is as good. */
   readonly unlessExists?: boolean | undefined;
+  /** Called with the number of bytes that went over the wire; each call adds to the last. */
+  readonly onUpload?: ((bytes: number) => void) | undefined;
 }
 
 export interface CacheTransport extends AsyncDisposable {
@@ -21,6 +25,10 @@ export interface CacheTransport extends AsyncDisposable {
   readonly uri: string;
   /** Whether there may be no cache yet, which is no mistake: the first file that is put there makes one. */
   readonly mayBeNew: boolean;
+  /** Whether its files lie on a disk of this machine: nothing is won by keeping them once more. */
+  readonly isLocal?: boolean;
+  /** Whether parts may be asked for that end before the file does: it fails where the server has no parts. */
+  readonly servesRanges?: boolean;
 
   /**
    * Reads a small file.

@@ -5,28 +5,18 @@
  * Source: Nix 2.35 libstore/local-store.cc.
  */
 import type Sqlite from 'better-sqlite3';
-import { FormatError, StoreError } from '../errors.ts';
-import { parseContentAddress, printContentAddress } from '../formats/content-address.ts';
-import { parseHash, printHash } from '../formats/hash.ts';
+import { printContentAddress } from '../formats/content-address.ts';
+import { printHash } from '../formats/hash.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import { parseStorePath, printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import { SCHEMA } from './schema.ts';
+import { StoreQueries } from './store-queries.ts';
+import { readValidPath, type ValidPathRow } from './valid-path-row.ts';
 
 /** Ids kept by path; more are forgotten all at once. */
 const MAX_IDS = 65_536;
 /** Rows of one page of {@link StoreDatabase.validPathsAfter}. */
 const PAGE_SIZE = 2_000;
-
-interface ValidPathRow {
-  readonly id: number;
-  readonly hash: string;
-  readonly registrationTime: number;
-  readonly deriver: string | null;
-  readonly narSize: number | null;
-  readonly ultimate: number | null;
-  readonly sigs: string | null;
-  readonly ca: string | null;
-}
 
 /** A derivation's output, as the collector wants to know it. */
 export interface OutputRow {
@@ -46,6 +36,7 @@ export class StoreDatabase implements Disposable {
   /** Of valid paths. Holds until another connection commits, or a transaction of ours is undone. */
   readonly #ids = new Map<StorePath, number>();
   #dataVersion: unknown;
+  #queries: StoreQueries | undefined;
 
   /** @param connection - to a database that has its tables. */
   constructor(connection: Sqlite.Database, storeDir: StoreDir) {
@@ -62,6 +53,12 @@ export class StoreDatabase implements Disposable {
     this.#connection.close();
   }
 
+  /** Questions about many paths at once. */
+  get queries(): StoreQueries {
+    this.#queries ??= new StoreQueries(this.#connection, this.#storeDir);
+    return this.#queries;
+  }
+
   isValidPath(path: StorePath): boolean {
     return this.#statements.id.get(this.#print(path)) !== undefined;
   }
@@ -70,27 +67,7 @@ export class StoreDatabase implements Disposable {
   queryPathInfo(path: StorePath): PathInfo | undefined {
     const row = this.#statements.info.get(this.#print(path));
     if (row === undefined) return undefined;
-    try {
-      return this.#pathInfo(path, row);
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      throw new StoreError(`the store's database has a broken entry for '${this.#print(path)}'`, { cause: error });
-    }
-  }
-
-  #pathInfo(path: StorePath, row: ValidPathRow): PathInfo {
-    const references = this.#statements.references.all(row.id).map((text) => this.#parse(text));
-    return {
-      path,
-      narHash: parseHash(row.hash),
-      narSize: row.narSize ?? 0,
-      references: references.sort(),
-      deriver: row.deriver === null ? undefined : this.#parse(row.deriver),
-      signatures: row.sigs?.split(' ').filter((signature) => signature !== '') ?? [],
-      contentAddress: row.ca === null || row.ca === '' ? undefined : parseContentAddress(row.ca),
-      registrationTime: row.registrationTime,
-      ultimate: row.ultimate === 1,
-    };
+    return readValidPath(this.#storeDir, path, row, this.#statements.references.all(row.id));
   }
 
   /** Those that refer to `path`, sorted; may hold the path itself. */

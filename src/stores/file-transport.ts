@@ -15,6 +15,7 @@ const TURN_SIZE = 8 * CHUNK_SIZE;
 export class FileTransport implements WritableTransport {
   readonly uri: string;
   readonly mayBeNew = true;
+  readonly isLocal = true;
   readonly #dir: string;
 
   /** @param dir - absolute; made by the first {@link FileTransport.putFile} where it is missing. */

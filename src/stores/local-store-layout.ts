@@ -26,8 +26,6 @@ export interface LocalStoreLayout {
 }
 
 const PARAMS = ['root', 'store', 'real', 'state', 'log', 'read-only'] as const;
-/** Nix's gc-reserved-space, in bytes. */
-const RESERVED_SPACE = 8 * 1024 * 1024;
 
 /**
  * Reads a reference `local?…` or one with a directory, which is a chroot store: logical `/nix/store`, physical
@@ -78,13 +76,18 @@ export function makeDirectories({ realStoreDir, stateDir }: LocalStoreLayout): v
   if (newRoots) unlessExists(() => symlinkSync(profiles, join(roots, 'profiles')));
 }
 
-/** Keeps some space for the collector, which needs it most when the disk is full. */
-export function reserveSpace({ stateDir }: LocalStoreLayout, libc: Libc): void {
+/**
+ * Keeps some space for the collector, which needs it most when the disk is full.
+ *
+ * @param size - in bytes: setting `gc-reserved-space`.
+ */
+export function reserveSpace({ stateDir }: LocalStoreLayout, libc: Libc, size: number): void {
+  if (size === 0) return;
   const file = join(stateDir, 'db/reserved');
   unlessExists(() => {
     using opened = new DisposableStack();
     const fd = opened.adopt(openSync(file, 'wx', 0o600), closeSync);
-    libc.allocate(fd, RESERVED_SPACE); // not important enough for an error
+    libc.allocate(fd, size); // not important enough for an error
   });
 }
 

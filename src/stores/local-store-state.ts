@@ -53,12 +53,13 @@ async function openReadOnly(layout: LocalStoreLayout): Promise<LocalStoreState> 
   return { database, writable: undefined, [Symbol.asyncDispose]: async () => database[Symbol.dispose]() };
 }
 
-async function openWritable(layout: LocalStoreLayout, { fsyncMetadata }: Settings): Promise<LocalStoreState> {
+async function openWritable(layout: LocalStoreLayout, settings: Settings): Promise<LocalStoreState> {
+  const { fsyncMetadata } = settings;
   makeDirectories(layout);
   refuseSymlinks(layout.realStoreDir);
   await using opened = new AsyncDisposableStack();
   const libc = loadLibc();
-  reserveSpace(layout, libc);
+  reserveSpace(layout, libc, settings.gcReservedSpace);
   opened.use(await takeBigLock(layout, libc));
   // Once more: whoever had the lock may have changed it.
   const create = readSchema(layout) === undefined;

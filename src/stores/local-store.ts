@@ -12,16 +12,27 @@ import { InvalidPathError, StoreError } from '../errors.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import type { StoreReference } from '../formats/store-reference.ts';
+import type { Registration } from '../formats/validity-registration.ts';
 import type { Settings } from '../settings.ts';
+import { type AddPathOptions, addPath, addTextToStore } from './add-path.ts';
 import type { StoreDatabase } from './database.ts';
+import { addIndirectRoot } from './gc/indirect-root.ts';
+import { linksOf } from './optimise/links.ts';
 import { type LocalStoreLayout, layoutOf } from './local-store-layout.ts';
 import { type LocalStoreState, openLocalStoreState, type WritableState } from './local-store-state.ts';
 import { dumpNar, NarRestorer } from './nar-fs.ts';
+import { partialLocation } from './partial-location.ts';
+import { type Ask, queryClosure, queryPathInfos, queryStep } from './query-closure.ts';
 import { type RegisterOptions, type RegisterOutcome, registerStaged } from './register.ts';
+import { type OwnConnection, openOwnConnection } from './registrations/connection.ts';
+import { readRegistrations } from './registrations/dump.ts';
+import { type LoadContext, type LoadResult, loadRegistrations } from './registrations/load.ts';
+import { lockPath, replacePath } from './replace-path.ts';
 import { whenFree } from './sqlite.ts';
 import type { StagedPath } from './staged-path.ts';
 import { openStaging, removeStaleStaging, type Staging } from './staging.ts';
 import type { NarOptions, NarSource, QueryOptions, Sink, Store } from './store.ts';
+import type { Step, StoreTotals } from './store-queries.ts';
 import { verifyNar } from './verify-nar.ts';
 
 export type { RegisterOptions, RegisterOutcome } from './register.ts';
@@ -67,6 +78,16 @@ export class LocalStore implements Store {
   async [Symbol.asyncDispose](): Promise<void> {
     const state = await this.#state?.catch(() => undefined);
     await state?.[Symbol.asyncDispose]();
+  }
+
+  /**
+   * Opens the store, which otherwise happens with the first question.
+   *
+   * @returns whether it may be changed.
+   */
+  async open(): Promise<{ readonly writable: boolean }> {
+    const { writable } = await this.#open();
+    return { writable: writable !== undefined };
   }
 
   /** Where a store path really lies, valid or not. */
@@ -115,6 +136,55 @@ export class LocalStore implements Store {
     return await this.#query((database) => database.queryReferrers(path), signal);
   }
 
+  /** What is known of those of `paths` that are valid. Made for many thousands. */
+  async queryPathInfos(paths: Iterable<StorePath>, options: QueryOptions = {}): Promise<Map<StorePath, PathInfo>> {
+    return await queryPathInfos(this.#ask(options), paths);
+  }
+
+  /** What is known of the paths to which one step leads from `paths`. */
+  async queryStep(
+    paths: Iterable<StorePath>,
+    step: Step,
+    options: QueryOptions = {},
+  ): Promise<Map<StorePath, PathInfo>> {
+    return await queryStep(this.#ask(options), paths, step);
+  }
+
+  /** What is known of `paths` and of all that these steps lead to from there; what is not valid is left out. */
+  async queryClosure(
+    paths: Iterable<StorePath>,
+    steps: readonly Step[] = ['references'],
+    options: QueryOptions = {},
+  ): Promise<Map<StorePath, PathInfo>> {
+    return await queryClosure(this.#ask(options), paths, steps);
+  }
+
+  /** Valid derivations of which any of `paths` is an output, sorted; the paths need not be valid. */
+  async queryValidDerivers(paths: readonly StorePath[], options: QueryOptions = {}): Promise<StorePath[]> {
+    return await this.#ask(options)((queries) => queries.validDeriversOf(paths));
+  }
+
+  /** All valid paths, sorted, some at a time: the state of the database when the first are asked for. */
+  async *readRegistrations({ signal }: QueryOptions = {}): AsyncGenerator<readonly Registration[]> {
+    using own = await this.#openOwnConnection();
+    yield* readRegistrations(own.connection, this.storeDir, signal);
+  }
+
+  /** Registers what a text says is valid, all of it or nothing: see {@link loadRegistrations}. */
+  async loadRegistrations(text: AsyncIterable<Uint8Array>, { signal }: QueryOptions = {}): Promise<LoadResult> {
+    const { libc, tempRoots } = await this.#writable();
+    using own = await this.#openOwnConnection();
+    const { uri, storeDir, realStoreDir } = this;
+    const { fsyncStorePaths } = this.#settings;
+    const protect: LoadContext['protect'] = (paths) => tempRoots.add(paths, signal);
+    const context = { ...own, uri, storeDir, realStoreDir, libc, fsyncStorePaths, protect };
+    return await loadRegistrations(text, context, signal);
+  }
+
+  async queryTotals(options: QueryOptions = {}): Promise<StoreTotals> {
+    return await this.#ask(options)((queries) => queries.totals());
+  }
+
   /** @param hashPart - the 32 nix32 digits that a store path starts with. */
   async queryPathFromHashPart(hashPart: string, { signal }: QueryOptions = {}): Promise<StorePath | undefined> {
     return await this.#query((database) => database.queryPathFromHashPart(hashPart), signal);
@@ -144,7 +214,7 @@ export class LocalStore implements Store {
     await this.#checkReferences(info, { signal }); // before the work; registration looks again
     await using staging = await this.openStaging();
     const location = join(staging.dir, info.path);
-    using restorer = new NarRestorer(location);
+    using restorer = this.openRestorer(location);
     const verified = verifyNar(this.storeDir, info, nar);
     await verified((chunk) => {
       signal?.throwIfAborted();
@@ -155,6 +225,36 @@ export class LocalStore implements Store {
     if (outcome?.state === 'failed') throw outcome.error;
   }
 
+  /** What a NAR is unpacked with at `location`, in a staging directory of this store. */
+  openRestorer(location: string): NarRestorer {
+    return new NarRestorer(location, this.#settings.autoOptimiseStore ? linksOf(this.realStoreDir) : undefined);
+  }
+
+  /**
+   * Makes a copy of a file or a tree valid, under the path that follows from its contents. It is read once, on the
+   * calling thread, and nothing is written where that path is valid already.
+   *
+   * @returns what is known of the path.
+   * @throws {StoreError} on what cannot be read, {@link FormatError} on a name that no store path has.
+   */
+  async addPath(path: string, options?: AddPathOptions): Promise<PathInfo> {
+    return await addPath(this, path, options);
+  }
+
+  /**
+   * Makes a file with this text valid, as `builtins.toFile` does.
+   *
+   * @param references - what the text refers to; must be valid.
+   */
+  async addTextToStore(
+    name: string,
+    text: string | Uint8Array,
+    references: readonly StorePath[] = [],
+    { signal }: QueryOptions = {},
+  ): Promise<PathInfo> {
+    return await addTextToStore(this, name, text, references, signal);
+  }
+
   /**
    * Keeps paths from being collected until this store is disposed, whether they are valid already or not.
    * Who finds a path valid and goes on to use it protects it first and asks then.
@@ -163,6 +263,12 @@ export class LocalStore implements Store {
     const { tempRoots } = await this.#writable();
     const full = [...paths].map((path) => printStorePath(this.storeDir, path));
     await tempRoots.add(full, signal);
+  }
+
+  /** Makes a symlink to a path, and that a root: see {@link addIndirectRoot}. */
+  async addIndirectRoot(link: string, path: StorePath): Promise<string> {
+    await this.#writable();
+    return await addIndirectRoot(this, link, path);
   }
 
   /**
@@ -183,6 +289,12 @@ export class LocalStore implements Store {
     });
   }
 
+  /** A file name for the part of a large download that a killed process leaves to the next: see {@link partialLocation}. */
+  async partialLocation(info: PathInfo): Promise<string | undefined> {
+    const { libc } = await this.#writable();
+    return await partialLocation(this.stateDir, info, libc);
+  }
+
   /** Makes staged paths valid: see {@link registerStaged}. Calls may overlap. */
   async registerStaged(batch: readonly StagedPath[], options?: RegisterOptions): Promise<readonly RegisterOutcome[]> {
     const writable = await this.#writable();
@@ -190,6 +302,19 @@ export class LocalStore implements Store {
     const { storeDir, realStoreDir } = this;
     const { fsyncStorePaths } = this.#settings;
     return await registerStaged({ ...writable, database, storeDir, realStoreDir, fsyncStorePaths }, batch, options);
+  }
+
+  /** Waits for the lock of a path, under which its contents may be replaced: see {@link lockPath}. */
+  async lockPath(path: StorePath, { signal }: QueryOptions = {}): Promise<Disposable> {
+    const { libc } = await this.#writable();
+    return await lockPath(libc, this.realPath(path), signal);
+  }
+
+  /** Puts staged contents in the place of those of a valid path, whose lock the caller holds: see {@link replacePath}. */
+  async replacePath(path: StorePath, location: string): Promise<void> {
+    const { libc } = await this.#writable();
+    const { fsyncStorePaths } = this.#settings;
+    await replacePath({ libc, realStoreDir: this.realStoreDir, fsyncStorePaths }, this.realPath(path), location);
   }
 
   async #checkReferences({ path, references }: PathInfo, options: QueryOptions): Promise<void> {
@@ -209,6 +334,16 @@ export class LocalStore implements Store {
     signal?.throwIfAborted();
     const { database } = await this.#open();
     return await whenFree(() => action(database), signal);
+  }
+
+  async #openOwnConnection(): Promise<OwnConnection> {
+    const { writable } = await this.open();
+    const { fsyncMetadata } = this.#settings;
+    return await openOwnConnection({ stateDir: this.stateDir, readOnly: !writable, fsyncMetadata });
+  }
+
+  #ask({ signal }: QueryOptions): Ask {
+    return (question) => this.#query((database) => question(database.queries), signal);
   }
 
   async #writable(): Promise<WritableState> {

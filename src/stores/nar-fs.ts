@@ -35,6 +35,9 @@ import {
   fileStart,
   symlink,
 } from '../formats/nar-writer.ts';
+import { bytePath, fsPath } from './optimise/byte-path.ts';
+import { FileSharer } from './optimise/file-sharer.ts';
+import type { Links } from './optimise/links.ts';
 import type { Sink } from './store.ts';
 
 /** The modification time of everything in a store, in seconds. */
@@ -48,10 +51,13 @@ export class NarRestorer implements Disposable {
   readonly #parser: NarParser;
   readonly #writer: TreeWriter;
 
-  /** @param destination - does not exist yet, in a directory that does; an existing one fails with EEXIST. */
-  constructor(destination: string) {
+  /**
+   * @param destination - does not exist yet, in a directory that does; an existing one fails with EEXIST.
+   * @param links - of the store: files become links to those with the same contents as soon as they are complete.
+   */
+  constructor(destination: string, links?: Links) {
     this.#destination = destination;
-    this.#writer = new TreeWriter(destination);
+    this.#writer = new TreeWriter(destination, links);
     this.#parser = new NarParser(this.#writer);
   }
 
@@ -61,12 +67,17 @@ export class NarRestorer implements Disposable {
    * @throws {FormatError} where the bytes are no NAR; {@link StoreError} where the file system refuses.
    */
   push(chunk: Uint8Array): void {
-    try {
-      this.#parser.push(chunk);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-      throw cannotUnpack(this.#destination, error as NodeJS.ErrnoException);
-    }
+    this.#unpack(() => this.#parser.push(chunk));
+  }
+
+  /** As {@link NarRestorer.push}, where more than the archive may follow: see {@link NarParser.take}. */
+  take(chunk: Uint8Array): number {
+    return this.#unpack(() => this.#parser.take(chunk));
+  }
+
+  /** Whether the archive is complete. */
+  get ended(): boolean {
+    return this.#parser.ended;
   }
 
   /** @throws {FormatError} where the archive is not complete. */
@@ -77,6 +88,15 @@ export class NarRestorer implements Disposable {
   [Symbol.dispose](): void {
     this.#writer[Symbol.dispose]();
   }
+
+  #unpack<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+      throw cannotUnpack(this.#destination, error as NodeJS.ErrnoException);
+    }
+  }
 }
 
 /** Makes the files that a NAR names. Nothing that exists is followed or overwritten: every name must be new. */
@@ -84,10 +104,15 @@ class TreeWriter implements NarVisitor, Disposable {
   /** Byte strings of the open directories, outermost first. */
   readonly #directories: string[] = [];
   readonly #destination: string;
+  readonly #sharer: FileSharer | undefined;
+  /** Of the file that is being written. */
+  #path = '';
+  #mode = 0;
   #file: number | undefined;
 
-  constructor(destination: string) {
-    this.#destination = Buffer.from(destination).toString('latin1');
+  constructor(destination: string, links: Links | undefined) {
+    this.#destination = bytePath(destination);
+    this.#sharer = links && new FileSharer(links);
   }
 
   enterDirectory(name: string): void {
@@ -102,30 +127,48 @@ class TreeWriter implements NarVisitor, Disposable {
     utimesSync(path, STORE_MTIME, STORE_MTIME);
   }
 
-  file(name: string, executable: boolean): void {
-    const mode = executable ? 0o555 : 0o444;
-    this.#file = openSync(fsPath(this.#at(name)), 'wx', mode);
-    if (umaskHides(mode)) fchmodSync(this.#file, mode);
+  file(name: string, executable: boolean, size: number): void {
+    this.#path = this.#at(name);
+    this.#mode = executable ? 0o555 : 0o444;
+    this.#sharer?.start(executable, size);
+    if (this.#sharer?.held === undefined) this.#create();
   }
 
   contents(bytes: Uint8Array): void {
-    let written = 0;
-    while (written < bytes.length) written += writeSync(this.#file!, bytes, written);
+    this.#sharer?.push(bytes);
+    if (this.#file !== undefined) this.#write(bytes);
   }
 
   endFile(): void {
+    if (this.#file === undefined) {
+      if (this.#sharer!.linkInstead(this.#path)) return;
+      this.#create();
+      this.#write(this.#sharer!.held!);
+    }
     futimesSync(this.#file!, STORE_MTIME, STORE_MTIME);
     this.#close();
+    this.#sharer?.share(this.#path);
   }
 
   symlink(name: string, target: string): void {
     const path = fsPath(this.#at(name));
     symlinkSync(fsPath(target), path);
     lutimesSync(path, STORE_MTIME, STORE_MTIME);
+    this.#sharer?.shareSymlink(this.#at(name), target);
   }
 
   [Symbol.dispose](): void {
     if (this.#file !== undefined) this.#close();
+  }
+
+  #create(): void {
+    this.#file = openSync(fsPath(this.#path), 'wx', this.#mode);
+    if (umaskHides(this.#mode)) fchmodSync(this.#file, this.#mode);
+  }
+
+  #write(bytes: Uint8Array): void {
+    let written = 0;
+    while (written < bytes.length) written += writeSync(this.#file!, bytes, written);
   }
 
   #close(): void {
@@ -153,26 +196,41 @@ function umaskHides(mode: number): boolean {
   return (umask & mode) !== 0;
 }
 
+/** What a file is, as Nix's functions call it. */
+export type FileKind = 'regular' | 'directory' | 'symlink' | 'unknown';
+
+/** Says of each entry of a directory whether it belongs to the tree; one that does not is not looked into. */
+export type PathFilter = (path: string, kind: FileKind) => boolean;
+
 /**
  * Pours the NAR of what lies at `path` into `sink`. Modes and times other than the executable bit are not looked at.
  *
  * @throws {StoreError} on anything but files, directories and symlinks, and where a file changes meanwhile.
  */
-export async function dumpNar(path: string, sink: Sink): Promise<void> {
-  for (const chunk of narChunks(path)) {
+export async function dumpNar(
+  path: string,
+  sink: Sink,
+  { filter }: { readonly filter?: PathFilter | undefined } = {},
+): Promise<void> {
+  for (const chunk of narChunks(path, filter)) {
     const taken = sink(chunk);
     if (taken !== undefined) await taken;
   }
 }
 
 /** The NAR of `path` in chunks that share one buffer: each is good until the next is asked for. */
-function narChunks(path: string): Generator<Uint8Array, void, void> {
-  return new TreeReader().archive(Buffer.from(path).toString('latin1'));
+function narChunks(path: string, filter: PathFilter | undefined): Generator<Uint8Array, void, void> {
+  return new TreeReader(filter).archive(bytePath(path));
 }
 
 class TreeReader {
   readonly #buffer = Buffer.allocUnsafe(CHUNK_SIZE);
+  readonly #filter: PathFilter | undefined;
   #length = 0;
+
+  constructor(filter: PathFilter | undefined) {
+    this.#filter = filter;
+  }
 
   *archive(path: string): Generator<Uint8Array, void, void> {
     yield* this.#put(ARCHIVE_START);
@@ -191,6 +249,7 @@ class TreeReader {
   *#directory(path: string): Generator<Uint8Array, void, void> {
     yield* this.#put(DIRECTORY_START);
     for (const name of readdirSync(fsPath(path), 'latin1').sort()) {
+      if (this.#filter !== undefined && !isWanted(`${path}/${name}`, this.#filter)) continue;
       yield* this.#put(entryStart(name));
       yield* this.#node(`${path}/${name}`);
       yield* this.#put(ENTRY_END);
@@ -225,8 +284,14 @@ class TreeReader {
   }
 }
 
-/** A byte string as node:fs takes it: text where every byte is ASCII, bytes where Node would re-encode them. */
-function fsPath(path: string): string | Buffer {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the whole ASCII range is meant
-  return /^[\x00-\x7f]*$/.test(path) ? path : Buffer.from(path, 'latin1');
+function isWanted(path: string, filter: PathFilter): boolean {
+  const stats = lstatSync(fsPath(path));
+  const kind: FileKind = stats.isFile()
+    ? 'regular'
+    : stats.isDirectory()
+      ? 'directory'
+      : stats.isSymbolicLink()
+        ? 'symlink'
+        : 'unknown';
+  return filter(Buffer.from(path, 'latin1').toString(), kind);
 }

@@ -12,12 +12,19 @@ import {
   withoutCredentials,
 } from '../formats/store-reference.ts';
 import type { Settings } from '../settings.ts';
+import type { Memory } from './binary-cache/memory.ts';
 import type { CacheTransport } from './cache-transport.ts';
 import type { LocalStore } from './local-store.ts';
+import type { NarInfoCache } from './narinfo-cache/remembered-cache.ts';
 import type { Store } from './store.ts';
 import { checkParams, storeDirParam } from './store-params.ts';
 
-type Opener = (reference: StoreReference, settings: Settings) => Promise<Store>;
+export interface OpenOptions {
+  /** What is remembered of binary caches behind a network from one run to the next. */
+  readonly narInfoCache?: NarInfoCache | undefined;
+}
+
+type Opener = (reference: StoreReference, settings: Settings, options: OpenOptions) => Promise<Store>;
 
 /** By scheme. */
 const OPENERS: Readonly<Record<string, Opener>> = {
@@ -25,16 +32,18 @@ const OPENERS: Readonly<Record<string, Opener>> = {
   file: openFileCache,
   http: openHttpCache,
   https: openHttpCache,
+  s3: openS3Cache,
   memory: openMemory,
 };
 
 /**
- * Opens the store that a URI names: `local`, `/plain/path` (a chroot store), `file:///path`, `https://host`, `memory:`.
+ * Opens the store that a URI names: `local`, `/plain/path` (a chroot store), `file:///path`, `https://host`, `s3://bucket`,
+ * `memory:`.
  *
  * @throws {FormatError} on what is no URI of a store.
  * @throws {UsageError} on a scheme or a parameter that is not known, or a value that makes no sense.
  */
-export async function openStore(uri: string, settings: Settings): Promise<Store> {
+export async function openStore(uri: string, settings: Settings, options: OpenOptions = {}): Promise<Store> {
   const reference = parseStoreReference(uri);
   const scheme = reference.scheme === 'auto' ? 'local' : reference.scheme;
   if (!Object.hasOwn(OPENERS, scheme)) {
@@ -42,7 +51,7 @@ export async function openStore(uri: string, settings: Settings): Promise<Store>
       hint: `known: ${Object.keys(OPENERS).join(', ')}`,
     });
   }
-  return await OPENERS[scheme]!(reference, settings);
+  return await OPENERS[scheme]!(reference, settings, options);
 }
 
 const opened = new Map<string, Promise<Store>>();
@@ -86,27 +95,58 @@ async function openFileCache(reference: StoreReference, settings: Settings): Pro
     });
   }
   const { FileTransport } = await import('./file-transport.ts');
-  return openBinaryCache(reference, settings, (uri) => new FileTransport(uri, dir));
+  // Asking a directory again costs no more than remembering that it lacks a path.
+  const memory = { settings: { ...settings, narinfoCacheNegativeTtl: 0 } };
+  return openBinaryCache(reference, settings, (uri) => new FileTransport(uri, dir), memory);
 }
 
-async function openHttpCache(reference: StoreReference, settings: Settings): Promise<Store> {
+async function openHttpCache(reference: StoreReference, settings: Settings, options: OpenOptions): Promise<Store> {
   const url = `${reference.scheme}://${reference.authority}`;
   if (!URL.canParse(url)) throw new UsageError(`store '${withoutCredentials(url)}' names no host`);
-  const { HttpTransport } = await import('./http-transport.ts');
-  return openBinaryCache(reference, settings, () => new HttpTransport(url, settings));
+  const { HTTP_PARAMS, overruleSettings } = await import('./http/params.ts');
+  const { HttpTransport } = await import('./http/transport.ts');
+  const own = overruleSettings(reference.params, settings);
+  const memory = memoryOf(reference, settings, options);
+  return openBinaryCache(reference, own, () => new HttpTransport(url, own), memory, HTTP_PARAMS);
+}
+
+async function openS3Cache(reference: StoreReference, settings: Settings, options: OpenOptions): Promise<Store> {
+  const { locateS3 } = await import('./s3/location.ts');
+  const { parseS3WriteParams, S3_PARAMS } = await import('./s3/params.ts');
+  const { HTTP_PARAMS, overruleSettings } = await import('./http/params.ts');
+  const location = locateS3(reference);
+  const writing = parseS3WriteParams(reference.params);
+  const own = overruleSettings(reference.params, settings);
+  const { S3Transport } = await import('./s3/transport.ts');
+  const connect = (uri: string): CacheTransport => new S3Transport(uri, location, writing, own);
+  const memory = memoryOf(reference, settings, options);
+  return openBinaryCache(reference, own, connect, memory, [...HTTP_PARAMS, ...S3_PARAMS]);
 }
 
 async function openBinaryCache(
   reference: StoreReference,
   settings: Settings,
   connect: (uri: string) => CacheTransport,
+  memory: Memory,
+  ownParams: readonly string[] = [],
 ): Promise<Store> {
   const { BinaryCacheStore } = await import('./binary-cache-store.ts');
   const { BINARY_CACHE_PARAMS, parseBinaryCacheParams } = await import('./binary-cache-params.ts');
-  checkParams(reference, BINARY_CACHE_PARAMS);
+  checkParams(reference, [...BINARY_CACHE_PARAMS, ...ownParams]);
   const options = parseBinaryCacheParams(reference.params, settings.secretKeyFiles);
   const uri = printStoreReference(reference);
-  return new BinaryCacheStore(uri, connect(withoutCredentials(uri)), options);
+  return new BinaryCacheStore(uri, connect(withoutCredentials(uri)), options, memory);
+}
+
+/** The parameters that tell caches apart; the others are about how one is used. */
+const LOCATING: ReadonlySet<string> = new Set(['endpoint', 'profile', 'region', 'scheme']);
+
+/** Of a cache behind a network: what earlier runs have learned of it counts. */
+function memoryOf(reference: StoreReference, settings: Settings, { narInfoCache }: OpenOptions): Memory {
+  const params = Object.fromEntries(Object.entries(reference.params).filter(([name]) => LOCATING.has(name)));
+  const authority = reference.authority.replace(/\/+$/, '');
+  const url = withoutCredentials(printStoreReference({ ...reference, authority, params }));
+  return { settings, remembered: narInfoCache?.of(url, storeDirParam(reference.params)) };
 }
 
 async function openMemory(reference: StoreReference): Promise<Store> {

@@ -1,10 +1,10 @@
 /** One store path between staging and its place in the store directory. */
-import { chmodSync, closeSync, lstatSync, openSync, readSync, renameSync } from 'node:fs';
+import { chmodSync, lstatSync, renameSync } from 'node:fs';
 import { StoreError } from '../errors.ts';
-import { parseDerivationOutputs } from '../formats/derivation-outputs.ts';
 import { isContentAddressed, type PathInfo } from '../formats/path-info.ts';
 import { parseBaseName, parseStorePath, pathName, printStorePath, type StoreDir } from '../formats/store-path.ts';
 import type { OutputRow } from './database.ts';
+import { readDerivationOutputs } from './derivation-file.ts';
 
 /** A store path that is complete but not yet valid. */
 export interface StagedPath {
@@ -22,9 +22,6 @@ export interface MovedPath {
   /** Of a derivation. */
   readonly outputs: readonly OutputRow[];
 }
-
-/** Of a derivation, in bytes: they come first in the file, and even a large one takes little for them. */
-const MAX_OUTPUTS_LENGTH = 1024 * 1024;
 
 /**
  * Whoever vouches for a path info: its names become file names here, and stock Nix stumbles over what it cannot parse.
@@ -88,11 +85,7 @@ function rename(from: string, to: string): void {
 }
 
 function readOutputs(file: string, storeDir: StoreDir): readonly OutputRow[] {
-  using opened = new DisposableStack();
-  const fd = opened.adopt(openSync(file, 'r'), closeSync);
-  const buffer = Buffer.allocUnsafe(Math.min(lstatSync(file).size, MAX_OUTPUTS_LENGTH));
-  const length = readSync(fd, buffer, 0, buffer.length, 0);
-  return parseDerivationOutputs(buffer.toString('latin1', 0, length)).flatMap(({ name, path }) =>
+  return readDerivationOutputs(file).flatMap(({ name, path }) =>
     path === undefined ? [] : [{ name, path: parseStorePath(storeDir, path) }],
   );
 }

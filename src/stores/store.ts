@@ -21,7 +21,7 @@ export type NarSource = (sink: Sink) => Promise<void>;
 export interface QueryOptions {
   readonly signal?: AbortSignal | undefined;
   /**
-   * Whether someone else can be asked: what fails for a passing reason is not tried again then, unless a part of it
+   * Whether someone else can be asked: what fails for a passing reason is not tried again then, unless much of it
    * has come, and what hangs is given up after setting `connect-timeout`.
    */
   readonly impatient?: boolean | undefined;
@@ -32,6 +32,8 @@ export interface QueryOptions {
 export interface InfoOptions extends QueryOptions {
   /** In seconds: that a path is missing is asked again where it has been remembered for longer. */
   readonly maxNegativeAge?: number | undefined;
+  /** Called where the answer was remembered, and nobody had to be asked. */
+  readonly onRemembered?: (() => void) | undefined;
 }
 
 export interface NarOptions extends QueryOptions {

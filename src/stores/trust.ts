@@ -11,6 +11,11 @@ import { printStorePath, type StoreDir } from '../formats/store-path.ts';
 import type { Settings } from '../settings.ts';
 import { loadVerify } from './libsodium.ts';
 
+/** What speaks for a path: a trusted key, its name, the store it comes from, or nothing, where nothing has to. */
+export type Voucher =
+  | { readonly by: 'signature'; readonly key: string }
+  | { readonly by: 'contentAddress' | 'store' | 'nothing' };
+
 export class Trust {
   readonly #required: boolean;
   readonly #keys: ReadonlyMap<string, PublicKey>;
@@ -26,17 +31,25 @@ export class Trust {
    *
    * @throws {UntrustedError} where nothing vouches for `info`, naming the store `from` that gave it.
    */
-  async check(storeDir: StoreDir, info: PathInfo, from: string): Promise<void> {
-    if (!this.#required || provesItself(storeDir, info)) return;
+  async check(storeDir: StoreDir, info: PathInfo, from: string): Promise<Voucher> {
+    if (!this.#required) return { by: 'nothing' };
+    if (provesItself(storeDir, info)) return { by: 'contentAddress' };
     const text = fingerprint(storeDir, info);
     for (const signature of info.signatures) {
-      if (await verifySignature(text, signature, this.#keys, loadVerify())) return;
+      if (!(await verifySignature(text, signature, this.#keys, loadVerify()))) continue;
+      return { by: 'signature', key: keyName(signature) };
     }
     throw this.#untrusted(storeDir, info, from);
   }
 
+  /** Whether {@link Trust.check} may well accept `info`: for plans, which are not worth verifying a signature. */
+  mayAccept(storeDir: StoreDir, info: PathInfo): boolean {
+    if (!this.#required || provesItself(storeDir, info)) return true;
+    return info.signatures.some((signature) => this.#keys.has(keyName(signature)));
+  }
+
   #untrusted(storeDir: StoreDir, info: PathInfo, from: string): UntrustedError {
-    const names = info.signatures.map((signature) => signature.split(':', 1)[0]!);
+    const names = info.signatures.map(keyName);
     const known = names.filter((name) => this.#keys.has(name));
     const [problem, hint] =
       names.length === 0
@@ -47,6 +60,10 @@ export class Trust {
     const path = printStorePath(storeDir, info.path);
     return new UntrustedError(`path '${path}' from '${from}' is not signed by a trusted key: ${problem}`, { hint });
   }
+}
+
+function keyName(signature: string): string {
+  return signature.split(':', 1)[0]!;
 }
 
 /** Whether the path's name follows from its contents; {@link verifyNar} checks that the contents do. */

@@ -14,6 +14,7 @@ import type { FailedResult, GoalResult, LocalGoalContext, WaitResult } from '../
 import { SubstitutionGoal } from '../../src/goals/substitution-goal.ts';
 import type { Store } from '../../src/stores/store.ts';
 import { Trust } from '../../src/stores/trust.ts';
+import { Substituter } from '../../src/substituters/substituter.ts';
 
 const path = (name: string): StorePath => parseBaseName(`${'0'.repeat(32)}-${name}`);
 const app = path('app');
@@ -38,6 +39,10 @@ function substituter(uri: string, query: () => PathInfo | undefined): Store {
   };
 }
 
+function watched(store: Store): Substituter {
+  return new Substituter(store, { connectTimeout: 0, connections: 0 });
+}
+
 interface FakeOptions {
   readonly substituters?: readonly Store[];
   readonly valid?: boolean;
@@ -53,7 +58,8 @@ async function run(options: FakeOptions, signal = new AbortController().signal):
   const did: string[] = [];
   const context: LocalGoalContext = {
     signal,
-    substituters: options.substituters ?? [],
+    substituters: () => (options.substituters ?? []).map(watched),
+    partialLocation: async () => undefined,
     events: {
       emit: (event, ...[view]) => {
         if (event !== 'substituterFailed') return true;
@@ -77,7 +83,7 @@ async function run(options: FakeOptions, signal = new AbortController().signal):
       const { from } = request as { from: string };
       did.push(`transfer from ${from}`);
       await options.transfer?.(from, job);
-      return { downloadedBytes: 1, timings: { wait: 0, unpack: 0 } } as never;
+      return { downloadedBytes: 1, timings: { wait: 0, unpack: 0 }, retries: 0 } as never;
     },
     stagingLocation: async () => '/staging/app',
     discard: async (location) => void did.push(`discard ${location}`),

@@ -18,6 +18,17 @@ describe('progress memory', () => {
     assert.equal(main.narBytes(1), 25);
   });
 
+  test('tells of uploads where there are any', () => {
+    const { main, worker } = setUp();
+    worker.addNar(1, 20);
+    worker.addUploaded(1, 4);
+    worker.addUploaded(1, 3);
+    assert.deepEqual(main.of(1), { downloadedBytes: 0, narBytes: 20, uploadedBytes: 7 });
+    assert.deepEqual(main.of(2), { downloadedBytes: 0, narBytes: 0 });
+    main.reset(1);
+    assert.deepEqual(main.of(1), { downloadedBytes: 0, narBytes: 0 });
+  });
+
   test('keeps jobs apart, also where one begins anew', () => {
     const { main, worker } = setUp();
     for (const job of [0, 1, 2]) {

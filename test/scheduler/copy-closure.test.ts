@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempDisposable, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtempDisposable, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { EventEmitter } from 'eventemitter3';
+import { TransferError } from '../../src/errors.ts';
 import { hashPart, parseBaseName, type StorePath } from '../../src/formats/store-path.ts';
 import type { SchedulerEvents } from '../../src/goals/events.ts';
 import { copyClosure } from '../../src/scheduler/copy-closure.ts';
@@ -11,6 +12,7 @@ import type { RealiseResult } from '../../src/scheduler/scheduler.ts';
 import { makeSettings } from '../../src/settings.ts';
 import { BinaryCacheStore } from '../../src/stores/binary-cache-store.ts';
 import { openStore } from '../../src/stores/open-store.ts';
+import { serveFaults } from '../support/fault-server.ts';
 import { type SmallCache, smallCache } from '../support/small-cache.ts';
 import { comparable, readNar } from '../support/store-objects.ts';
 
@@ -82,6 +84,64 @@ describe('copying a closure into a binary cache', () => {
       results: [{ path: app.info.path, state: 'succeeded', how: 'alreadyValid' }],
       announced: [],
     });
+  });
+
+  test('makes the cache that it uploads to, and tells how much went there', async () => {
+    await using given = await setting();
+    const { base, lib, app } = given.cache;
+    await mkdir(given.toDir);
+    await using server = await serveFaults(given.toDir, ({ method, attempt }) =>
+      method === 'PUT' && attempt === 2 ? { kind: 'status', status: 500 } : undefined,
+    );
+    await using from = await openCache(given.cache.uri);
+    await using to = await openCache(`${server.url}?compression=zstd&retry-delay=0`);
+    const events = new EventEmitter<SchedulerEvents>();
+    const finished = new Map<StorePath, SchedulerEvents['transferFinished'][0]>();
+    events.on('transferFinished', (event) => void finished.set(event.path, event));
+    const paths = [app.info.path];
+    const results = await copyClosure({ from, to, paths, settings: makeSettings({ workerThreads: 2 }), events });
+    assert.deepEqual(results, [{ path: app.info.path, state: 'succeeded', how: 'substituted' }]);
+    await using copied = await openCache(`file://${given.toDir}`);
+    for (const { info, nar } of [base, lib, app]) {
+      assert.deepEqual(await readNar(copied, info.path), nar);
+      const written = await copied.queryPathInfo(info.path);
+      const { retries, uploadedBytes } = finished.get(info.path)!;
+      assert.equal(retries, 1); // after the question that was the first attempt
+      assert.equal(uploadedBytes, 2 * written!.fileSize!);
+    }
+  });
+
+  test('fails with what the cache said that takes no uploads', async () => {
+    await using given = await setting();
+    await mkdir(given.toDir);
+    await using server = await serveFaults(given.toDir, () => ({ kind: 'status', status: 405 }));
+    await assert.rejects(
+      copy(given.cache.uri, server.url, [given.cache.app.info.path]),
+      (error) => error instanceof TransferError,
+    );
+  });
+
+  test('goes on with the others where one upload fails and it is to keep going', async () => {
+    await using given = await setting();
+    const { base, lib, app } = given.cache;
+    await mkdir(given.toDir);
+    const refused = `${hashPart(lib.info.path)}.narinfo`;
+    await using server = await serveFaults(given.toDir, ({ method, name }) =>
+      method === 'PUT' && name === refused ? { kind: 'status', status: 403 } : undefined,
+    );
+    await using from = await openCache(given.cache.uri);
+    await using to = await openCache(server.url);
+    const settings = makeSettings({ keepGoing: true });
+    const paths = [app.info.path, base.info.path];
+    const results = await copyClosure({ from, to, paths, settings, events: new EventEmitter() });
+    assert.deepEqual(
+      results.map((result) => (result.state === 'failed' ? result.failure.code : result.state)),
+      ['ERR_INCOMPLETE_CLOSURE', 'succeeded'],
+    );
+    assert.deepEqual(
+      (await readdir(given.toDir)).filter((name) => name.endsWith('.narinfo')),
+      [`${hashPart(base.info.path)}.narinfo`],
+    );
   });
 
   test('fails for what the source does not have', async () => {

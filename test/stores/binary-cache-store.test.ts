@@ -25,6 +25,7 @@ import { DEFAULT_STORE_DIR, hashPart, parseStoreDir, printStorePath } from '../.
 import { makeSettings, type Settings } from '../../src/settings.ts';
 import { BinaryCacheStore } from '../../src/stores/binary-cache-store.ts';
 import { openStore } from '../../src/stores/open-store.ts';
+import { serveFaults } from '../support/fault-server.ts';
 import { type Misbehave, serveCache } from '../support/http-cache.ts';
 import { add, collect, comparable, makeBuiltObject, makeObject, narSource, readNar } from '../support/store-objects.ts';
 import { file } from '../support/trees.ts';
@@ -56,7 +57,15 @@ conforms('a binary cache behind HTTP', async (dir, resources) => {
   await add(writer); // nothing yet
   await writeFile(join(dir, 'nix-cache-info'), 'StoreDir: /nix/store\n');
   const server = resources.use(await serveCache(dir));
-  return { store: resources.use(await openCache(server.url)), writer };
+  // What the writer writes is to be seen at once.
+  return { store: resources.use(await openCache(server.url, { narinfoCacheNegativeTtl: 0 })), writer };
+});
+
+conforms('a binary cache behind HTTP that takes uploads', async (dir, resources) => {
+  const server = resources.use(await serveFaults(dir));
+  const store = resources.use(await openCache(`${server.url}?compression=zstd`));
+  await store.prepareToWrite(); // before that there is no cache to ask
+  return store;
 });
 
 describe('a binary cache, written', () => {
@@ -121,6 +130,23 @@ describe('a binary cache, written', () => {
     assert.ok((await readNar(main, LEAF.info.path)).equals(LEAF.nar));
   });
 
+  test('compresses two NARs at once, however many are to be written', async () => {
+    await using cache = await temporary();
+    const store = await openCache(`file://${cache.dir}`);
+    let open = 0;
+    let most = 0;
+    const written = Array.from({ length: 5 }, () =>
+      store.writeNar(LEAF.info, async (sink) => {
+        most = Math.max(most, ++open);
+        await new Promise(setImmediate);
+        await narSource(LEAF.nar)(sink);
+        open--;
+      }),
+    );
+    await Promise.all(written);
+    assert.equal(most, 2);
+  });
+
   test('does not announce a path before its references', async () => {
     await using cache = await temporary();
     const store = await openCache(`file://${cache.dir}`);
@@ -130,13 +156,13 @@ describe('a binary cache, written', () => {
     await store.writeNarInfo(narInfo);
   });
 
-  test('behind HTTP says that it can only be read', async () => {
+  test('behind HTTP says where it does not take uploads', async () => {
     await using cache = await temporary();
-    await using server = await serveCache(cache.dir);
+    await using server = await serveCache(cache.dir, (_, { method }) => (method === 'PUT' ? { status: 405 } : {}));
     await using store = await openCache(server.url);
     await assert.rejects(
       add(store, LEAF),
-      (error) => error instanceof StoreError && error.message.includes('can only be read'),
+      (error) => error instanceof TransferError && error.hint === 'the cache takes no uploads',
     );
   });
 
@@ -174,12 +200,31 @@ describe('a binary cache, read', () => {
     assert.deepEqual(cache.server.requests.sort(), [NARINFO, 'nix-cache-info'].sort());
   });
 
-  test('is asked again for a path that it did not have', async () => {
+  test('is asked again for a path that it did not have only where that is wanted', async () => {
     let missing = true;
     await using cache = await setUp((name) => (name === NARINFO && missing ? { status: 404 } : undefined));
     assert.equal(await cache.store.isValidPath(LEAF.info.path), false);
     missing = false;
-    assert.equal(await cache.store.isValidPath(LEAF.info.path), true);
+    assert.equal(await cache.store.isValidPath(LEAF.info.path), false);
+    assert.ok(await cache.store.queryPathInfo(LEAF.info.path, { maxNegativeAge: 0 }));
+  });
+
+  test('is asked again for a path of which it said something wrong', async () => {
+    await using cache = await setUp();
+    await cache.store.queryPathInfo(LEAF.info.path);
+    assert.equal(cache.store.forget(LEAF.info.path), false); // it was asked just now
+    await cache.store.queryPathInfo(LEAF.info.path);
+    assert.equal(cache.server.requests.filter((name) => name === NARINFO).length, 2);
+  });
+
+  test('says without being asked what its URI says, and what it has said before', async () => {
+    await using cache = await setUp();
+    assert.equal(await cache.store.knownCacheInfo(), undefined);
+    await using named = await openCache(`${cache.server.url}?priority=7`);
+    assert.equal((await named.knownCacheInfo())?.priority, 7);
+    assert.deepEqual(cache.server.requests, []);
+    const info = await cache.store.queryCacheInfo();
+    assert.deepEqual(await cache.store.knownCacheInfo(), info);
   });
 
   test('of another store directory is an error that names both', async () => {
@@ -224,7 +269,7 @@ describe('a binary cache, read', () => {
     ['does not come', { status: 500 }, TransferError, 'status 500'],
     ['is cut off', { truncate: 20 }, TransferError, 'cannot fetch'],
     ['is shorter than announced', { body: ZSTD_MAGIC }, HashMismatchError, 'got 4 bytes'],
-    ['is longer than announced', { body: new Uint8Array(50_000) }, HashMismatchError, 'more'],
+    ['is longer than announced', { body: new Uint8Array(50_000) }, HashMismatchError, 'got 50000 bytes'],
   ] as const) {
     test(`whose NAR ${what} is an error that names the path and the cache`, async () => {
       await using cache = await setUp((name) => (name.startsWith('nar/') ? misbehaviour : undefined));

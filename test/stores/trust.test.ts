@@ -6,7 +6,7 @@ import { parseHash } from '../../src/formats/hash.ts';
 import { fingerprint, type PathInfo } from '../../src/formats/path-info.ts';
 import { makeSecretKey, printPublicKey, publicKeyOf, type SecretKey, sign } from '../../src/formats/signature.ts';
 import { DEFAULT_STORE_DIR, parseBaseName } from '../../src/formats/store-path.ts';
-import { Trust } from '../../src/stores/trust.ts';
+import { Trust, type Voucher } from '../../src/stores/trust.ts';
 
 const seed = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 const trusted = await makeSecretKey('trusted-1', seed(1));
@@ -26,14 +26,15 @@ const signed = async (info: PathInfo, ...keys: SecretKey[]): Promise<PathInfo> =
   return { ...info, signatures: await Promise.all(keys.map((key) => sign(key, text))) };
 };
 
-async function check(info: PathInfo, requireSigs = true): Promise<void> {
+async function check(info: PathInfo, requireSigs = true): Promise<Voucher> {
   const trustedPublicKeys = [printPublicKey(publicKeyOf(trusted))];
   return new Trust({ requireSigs, trustedPublicKeys }).check(DEFAULT_STORE_DIR, info, 'http://cache');
 }
 
 describe('trust', () => {
   test('one signature by a trusted key is enough, whoever else signed', async () => {
-    await check(await signed(plain, stranger, trusted));
+    const voucher = await check(await signed(plain, stranger, trusted));
+    assert.deepEqual(voucher, { by: 'signature', key: trusted.name });
   });
 
   const refused = [

@@ -7,6 +7,8 @@ export interface CliOptions {
   readonly input?: string | Uint8Array;
   /** Whether the standard output is a terminal. */
   readonly isTerminal?: boolean;
+  /** The whole of it; where it is missing, one in which nothing is seen of how the machine is configured. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface CliResult {
@@ -15,10 +17,16 @@ export interface CliResult {
   readonly stderr: string;
 }
 
+/** An environment in which nothing is seen of how the machine is configured. */
+export const UNCONFIGURED: Readonly<Record<string, string>> = {
+  NIX_CONF_DIR: '/no-such-directory',
+  NIX_USER_CONF_FILES: '',
+};
+
 /** Runs `sluice ARGS`. */
 export async function runCli(
   args: readonly string[],
-  { input = '', isTerminal = false }: CliOptions = {},
+  { input = '', isTerminal = false, environment = UNCONFIGURED }: CliOptions = {},
 ): Promise<CliResult> {
   const chunks: Buffer[] = [];
   let stderr = '';
@@ -30,7 +38,7 @@ export async function runCli(
         stderr += text;
       },
     },
-    environment: {},
+    environment,
     version: () => '1.2.3',
   };
   const code = await runProgram(args, host);

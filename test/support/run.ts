@@ -6,6 +6,15 @@ import { delimiter, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
+// The tests, and whatever they start, see nothing of how the machine is configured.
+Object.assign(process.env, { NIX_CONF_DIR: '/no-such-directory', NIX_USER_CONF_FILES: '', NIX_CONFIG: '' });
+// And nothing of what was learned of binary caches, as ports come again: no file can be made where these are kept.
+// Compiled code is what it was, and is shared.
+const { XDG_CACHE_HOME, HOME, NODE_COMPILE_CACHE } = process.env;
+const caches = XDG_CACHE_HOME || (HOME && join(HOME, '.cache'));
+if (caches && !NODE_COMPILE_CACHE) process.env.NODE_COMPILE_CACHE = join(caches, 'sluice/compile-cache');
+process.env.XDG_CACHE_HOME = '/dev/null';
+
 export interface RunOptions {
   readonly cwd?: string | undefined;
   /** On top of this process's environment; undefined removes. */

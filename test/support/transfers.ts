@@ -1,7 +1,8 @@
 /** Events of a scheduler, made up: transfers of which a test decides how they go. */
 import { EventEmitter } from 'eventemitter3';
 import type { Route } from '../../src/cli/progress/reporter.ts';
-import { TransferError } from '../../src/errors.ts';
+import { type SluiceError, TransferError } from '../../src/errors.ts';
+import { type Hash, hashBytes } from '../../src/formats/hash.ts';
 import { DEFAULT_STORE_DIR, parseBaseName, type StorePath } from '../../src/formats/store-path.ts';
 import type { SchedulerEvents, TransferView } from '../../src/goals/events.ts';
 import type { Timings } from '../../src/pool/messages.ts';
@@ -9,6 +10,9 @@ import type { Timings } from '../../src/pool/messages.ts';
 export const MIB: number = 1024 * 1024;
 
 export const ROUTE: Route = { storeDir: DEFAULT_STORE_DIR, to: 'local' };
+
+/** Of transfers whose contents do not matter. */
+export const NAR_HASH: Hash = hashBytes('sha256', '');
 
 /** Of transfers whose parts do not matter. */
 const TIMINGS: Timings = { thread: 1, started: 0, wait: 20, unpack: 500, decode: 200, hash: 100, write: 100 };
@@ -50,9 +54,16 @@ export class Transfers {
   }
 
   /** The path is unpacked; it is not valid yet. */
-  finish(view: TransferView): void {
-    const downloadedBytes = view.downloadSize ?? view.narSize;
-    this.events.emit('transferFinished', { ...view, downloadedBytes, timings: TIMINGS });
+  finish(view: TransferView, how: Partial<SchedulerEvents['transferFinished'][0]> = {}): void {
+    this.events.emit('transferFinished', {
+      ...view,
+      downloadedBytes: view.downloadSize ?? view.narSize,
+      timings: TIMINGS,
+      retries: 0,
+      narHash: NAR_HASH,
+      voucher: { by: 'nothing' },
+      ...how,
+    });
   }
 
   register(...views: readonly TransferView[]): void {
@@ -63,8 +74,11 @@ export class Transfers {
   }
 
   /** The transfer fails; where `next` is given, another substituter is tried. */
-  fail(view: TransferView, next?: string): void {
-    const error = new TransferError(`cannot fetch '${this.substituter}/nar/1.nar': the connection was closed`);
+  fail(
+    view: TransferView,
+    next?: string,
+    error: SluiceError = new TransferError(`cannot fetch '${this.substituter}/nar/1.nar': the connection was closed`),
+  ): void {
     const { path, substituter } = view;
     this.events.emit('transferFailed', { ...view, error });
     this.events.emit('substituterFailed', { path, substituter, error, next });

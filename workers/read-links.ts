@@ -1,0 +1,10 @@
+/** Reading which files are in `.links`. */
+import type { Handler } from '../src/pool/serve.ts';
+import { bytePath } from '../src/stores/optimise/byte-path.ts';
+import { makeInodeSet } from '../src/stores/optimise/inode-set.ts';
+import { readDirectory } from '../src/stores/optimise/read-directory.ts';
+
+const readLinks: Handler<'readLinks'> = async ({ linksDir }) => ({
+  linked: makeInodeSet(readDirectory(bytePath(linksDir)).map(({ inode }) => inode)),
+});
+export default readLinks;
