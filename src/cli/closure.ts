@@ -2,10 +2,13 @@
 import type { PathInfo } from '../formats/path-info.ts';
 import type { StorePath } from '../formats/store-path.ts';
 import { Slots } from '../scheduler/slots.ts';
-import type { Store } from '../stores/store.ts';
+import type { InfoOptions, Store } from '../stores/store.ts';
 
 /** Enough to keep a distant cache busy. */
 const QUERIES_AT_ONCE = 64;
+
+/** Who looks for a path may well have added it a moment ago: that it was missing before says nothing. */
+export const LOOK_AGAIN: InfoOptions = { maxNegativeAge: 0 };
 
 /** What is known of paths. */
 export type PathInfos = ReadonlyMap<StorePath, PathInfo>;
@@ -24,7 +27,7 @@ export async function queryClosure(
 
   async function query(path: StorePath): Promise<PathInfo | undefined> {
     using _slot = await slots.acquire();
-    return store.queryPathInfo(path);
+    return store.queryPathInfo(path, LOOK_AGAIN);
   }
 
   async function visit(path: StorePath): Promise<void> {

@@ -21,14 +21,64 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/copy.ts')).copyCommand,
   },
   {
+    name: 'export',
+    summary: 'write store paths into one stream, or a tarball',
+    load: async () => (await import('./commands/export.ts')).exportCommand,
+  },
+  {
+    name: 'import',
+    summary: 'make valid what such a stream holds',
+    load: async () => (await import('./commands/import.ts')).importCommand,
+  },
+  {
     name: 'path-info',
     summary: 'show what a store knows of store paths',
     load: async () => (await import('./commands/path-info.ts')).pathInfoCommand,
   },
   {
+    name: 'query',
+    summary: 'ask a store about paths and what they refer to',
+    load: async () => (await import('./commands/query.ts')).queryCommand,
+  },
+  {
+    name: 'why-depends',
+    summary: 'show why a store path has another in its closure',
+    load: async () => (await import('./commands/why-depends.ts')).whyDependsCommand,
+  },
+  {
+    name: 'store',
+    summary: 'describe a store, and write down or load what it knows',
+    load: async () => (await import('./commands/store.ts')).storeCommand,
+  },
+  {
     name: 'verify',
     summary: 'check that a local store holds what it should',
     load: async () => (await import('./commands/verify.ts')).verifyCommand,
+  },
+  {
+    name: 'repair',
+    summary: 'fetch again what is missing or modified of store paths',
+    load: async () => (await import('./commands/repair.ts')).repairCommand,
+  },
+  {
+    name: 'gc',
+    summary: 'delete what no root keeps, or say what that is',
+    load: async () => (await import('./commands/gc.ts')).gcCommand,
+  },
+  {
+    name: 'optimise',
+    summary: 'hard-link equal files of a local store',
+    load: async () => (await import('./commands/optimise.ts')).optimiseCommand,
+  },
+  {
+    name: 'add',
+    summary: 'copy files into a local store',
+    load: async () => (await import('./commands/add.ts')).addCommand,
+  },
+  {
+    name: 'root',
+    summary: 'add roots, which keep paths from being collected, and list them',
+    load: async () => (await import('./commands/root.ts')).rootCommand,
   },
   {
     name: 'ls',
@@ -54,6 +104,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'key',
     summary: 'make keys that sign store paths',
     load: async () => (await import('./commands/key.ts')).keyCommand,
+  },
+  {
+    name: 'config',
+    summary: 'show the settings that hold, and where they come from',
+    load: async () => (await import('./commands/config.ts')).configCommand,
   },
   {
     name: 'bench',

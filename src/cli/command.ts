@@ -1,5 +1,6 @@
 /** What a command is, and what it may ask of the program that runs it. */
 import type { Command } from 'commander';
+import type { Configuration } from '../nix-conf/configuration.ts';
 import type { Settings } from '../settings.ts';
 import type { Reporter } from './progress/reporter.ts';
 
@@ -13,8 +14,12 @@ export interface CommandModule {
 }
 
 export interface Cli {
-  /** The defaults with what the flags say. Complete when an action runs. */
+  /** The defaults with what the configuration files and the flags say. Complete when an action runs. */
   readonly settings: Settings;
+  /** The same, and where each setting comes from. */
+  readonly configuration: Configuration;
+  /** The file in which what binary caches say of paths is remembered. */
+  readonly narInfoCache: string | undefined;
   readonly stdin: AsyncIterable<Uint8Array>;
   readonly stdout: Output;
   /** Whether errors are printed with their stacks. */

@@ -6,6 +6,7 @@ import { findListing, type NarListing, pathNames, printNarListingJson } from '..
 import { parseWithin, printStorePath } from '../formats/store-path.ts';
 import type { NarSource, Store } from '../stores/store.ts';
 import { verifyNar } from '../stores/verify-nar.ts';
+import { LOOK_AGAIN } from './closure.ts';
 import type { Output } from './command.ts';
 
 export interface ListingOptions {
@@ -66,7 +67,7 @@ export interface StoreObject {
 export async function openStoreObject(store: Store, text: string): Promise<StoreObject> {
   const { path, rest } = parseWithin(store.storeDir, text);
   const shown = printStorePath(store.storeDir, path);
-  const info = await store.queryPathInfo(path);
+  const info = await store.queryPathInfo(path, LOOK_AGAIN);
   if (info === undefined) throw new InvalidPathError(shown, store.uri);
   return { shown, rest, nar: verifyNar(store.storeDir, info, (sink) => store.narFromPath(info, sink)) };
 }

@@ -1,6 +1,10 @@
 /** Parses the command line and runs the command that it names, of which only that one's module is loaded. */
 import { Command, CommanderError, Option } from 'commander';
-import { makeSettings, type Settings } from '../settings.ts';
+import { Configuration } from '../nix-conf/configuration.ts';
+import { isSettingOfNixOnly } from '../nix-conf/nix-settings.ts';
+import { readConfiguration } from '../nix-conf/read-nix-conf.ts';
+import type { Settings } from '../settings.ts';
+import { narInfoCacheFile } from './cache-files.ts';
 import type { Cli, Output, Work } from './command.ts';
 import { COMMANDS, type CommandEntry } from './command-table.ts';
 import { EXAMPLES, FOOTER, HELP } from './help.ts';
@@ -8,6 +12,9 @@ import { Interrupts } from './interrupts.ts';
 import type { ErrorStream } from './progress/open-reporter.ts';
 import { type Level, LOG_FORMATS, type LogFormat, type Reporter } from './progress/reporter.ts';
 import { addSettingsFlags, rewriteFlags } from './settings-flags.ts';
+
+/** For how long what binary caches say is remembered: with `--refresh`, not at all. */
+const REMEMBERED = ['narinfo-cache-meta-ttl', 'narinfo-cache-negative-ttl', 'narinfo-cache-positive-ttl'] as const;
 
 /** What the program sees of its process. */
 export interface Host {
@@ -29,11 +36,12 @@ export async function runProgram(args: readonly string[], host: Host): Promise<n
 class Session implements Cli, Disposable {
   readonly #host: Host;
   readonly #resources = new DisposableStack();
-  #overrides: Partial<Settings> = {};
+  readonly #flags: (readonly [name: string, text: string])[] = [];
   #level: Level | undefined;
   #logFormat: LogFormat | undefined;
   #reporter: Reporter | undefined;
   #interrupts: Interrupts | undefined;
+  configuration = new Configuration();
   debug = false;
   exitCode = 0;
 
@@ -42,7 +50,11 @@ class Session implements Cli, Disposable {
   }
 
   get settings(): Settings {
-    return makeSettings(this.#overrides);
+    return this.configuration.settings;
+  }
+
+  get narInfoCache(): string | undefined {
+    return narInfoCacheFile(this.#host.environment);
   }
 
   get stdin(): AsyncIterable<Uint8Array> {
@@ -98,7 +110,8 @@ class Session implements Cli, Disposable {
       .showHelpAfterError("Try 'sluice --help' for more information.")
       .optionsGroup('Common options:')
       .helpOption('-h, --help', 'show this help')
-      .addHelpText('after', EXAMPLES);
+      .addHelpText('after', EXAMPLES)
+      .hook('preAction', () => this.#readConfiguration());
     this.#addCommonFlags(program);
     for (const entry of COMMANDS) {
       const command = program.command(entry.name).summary(entry.summary);
@@ -113,6 +126,7 @@ class Session implements Cli, Disposable {
       .option('-v, --verbose', 'say more')
       .option('-q, --quiet', 'say only what goes wrong')
       .option('--debug', 'say everything, and show where errors come from')
+      .option('--refresh', 'ask binary caches again for what is remembered of them')
       .addOption(new Option('--log-format <format>', 'how to tell of progress').choices(LOG_FORMATS));
     program.on('option:version', () => {
       void this.#host.stdout.write(`sluice ${this.#host.version()}\n`);
@@ -125,7 +139,18 @@ class Session implements Cli, Disposable {
       this.#level = 'debug';
     });
     program.on('option:log-format', (format: LogFormat) => (this.#logFormat = format)); // the choices have been checked
-    addSettingsFlags(program, (setting) => Object.assign(this.#overrides, setting));
+    program.on('option:refresh', () => this.#flags.push(...REMEMBERED.map((name) => [name, '0'] as const)));
+    addSettingsFlags(program, (...setting) => this.#flags.push(setting), isSettingOfNixOnly);
+  }
+
+  /** Not before there is something to do: help is there even where the configuration is broken. */
+  async #readConfiguration(): Promise<void> {
+    const { configuration, warnings } = readConfiguration(this.#host.environment);
+    for (const [name, text] of this.#flags) configuration.set(name, text, 'flag');
+    this.configuration = configuration;
+    if (warnings.length === 0) return;
+    const reporter = await this.#openReporter();
+    for (const warning of warnings) reporter.say('warn', `warning: ${warning}`);
   }
 
   async #configure(command: Command, { name, summary, load }: CommandEntry): Promise<void> {

@@ -1,25 +1,48 @@
 /**
  * Every setting of nix.conf as a flag, spelled as Nix spells it: `--max-substitution-jobs 32`, `--keep-going`,
- * `--no-require-sigs`, `--option NAME VALUE`. What commander has no form for is rewritten before it parses.
+ * `--no-require-sigs`, `--extra-substituters LIST`, `--option NAME VALUE`. What commander has no form for is rewritten
+ * before it parses.
  */
 import { type Command, Option } from 'commander';
 import { UsageError } from '../errors.ts';
-import { parseSetting, SETTINGS, type SettingName, type Settings } from '../settings.ts';
+import { findSetting, parseSetting, SETTINGS, type SettingName, settingSpec } from '../settings.ts';
 
 const SHORT: Partial<Record<SettingName, string>> = { 'keep-going': '-k', 'max-jobs': '-j' };
 const BOOLEANS = ['true', 'false', 'yes', 'no'];
 const GROUP = 'Settings, as in nix.conf:';
 
-/** Adds the flags; `onSetting` is called for each that is given, in order. */
-export function addSettingsFlags(program: Command, onSetting: (setting: Partial<Settings>) => void): void {
+/** Takes a setting as it was given: its name, which may begin with `extra-`, and a text that it can have. */
+export type OnSetting = (name: string, text: string) => void;
+
+/**
+ * Adds the flags.
+ *
+ * @param onSetting - called for each that is given, in order.
+ * @param isIgnored - which other names `--option` may have, without any effect.
+ */
+export function addSettingsFlags(
+  program: Command,
+  onSetting: OnSetting,
+  isIgnored: (name: string) => boolean = () => false,
+): void {
+  const give = (name: string, text: string): void => {
+    parseSetting(name, text); // what is wrong is told before anything else is done
+    onSetting(name, text);
+  };
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     program.addOption(settingFlag(name));
-    program.on(`option:${name}`, (text: string) => onSetting(parseSetting(name, text)));
+    program.on(`option:${name}`, (text: string) => give(name, text));
+    if (settingSpec(name).kind === 'strings') {
+      const extra = `extra-${name}`;
+      program.addOption(new Option(`--${extra} <list>`).hideHelp());
+      program.on(`option:${extra}`, (text: string) => give(extra, text));
+    }
   }
   program.addOption(new Option('--option <name=value>', 'any of the settings below').helpGroup('Common options:'));
   program.on('option:option', (text: string) => {
     const equals = text.indexOf('=');
-    onSetting(parseSetting(text.slice(0, equals), text.slice(equals + 1)));
+    const name = text.slice(0, equals);
+    if (findSetting(name) !== undefined || !isIgnored(name)) give(name, text.slice(equals + 1));
   });
 }
 
@@ -31,14 +54,14 @@ export function flagTerm(option: Option): string {
 
 /**
  * Gives settings their value: `--keep-going` becomes `--keep-going=true`, `--no-keep-going` `--keep-going=false`, and
- * `--option NAME VALUE` one argument. What follows `--` stays as it is.
+ * `--option NAME VALUE` one argument. Aliases become the name of today. What follows `--` stays as it is.
  *
  * @throws {UsageError} on `--option` without name and value.
  */
 export function rewriteFlags(args: readonly string[]): string[] {
   const rewritten: string[] = [];
   for (let index = 0; index < args.length; index++) {
-    const arg = args[index]!;
+    const arg = today(args[index]!);
     if (arg === '--') return [...rewritten, ...args.slice(index)];
     if (arg === '--option') {
       const [name, value] = args.slice(index + 1, index + 3);
@@ -59,12 +82,23 @@ export function rewriteFlags(args: readonly string[]): string[] {
   return rewritten;
 }
 
+/** A flag with the name that its setting has today: `--binary-caches=x` is `--substituters=x`. */
+function today(arg: string): string {
+  const [, no = '', name = '', value = ''] = /^--(no-)?([a-z0-9-]+)(=.*)?$/s.exec(arg) ?? [];
+  const use = findSetting(name);
+  return use === undefined ? arg : `--${no}${use.appends ? 'extra-' : ''}${use.name}${value}`;
+}
+
 function settingFlag(name: SettingName): Option {
-  const { kind, about, default: value } = SETTINGS[name];
+  const { kind, about, default: value } = settingSpec(name);
   const flags = [SHORT[name], `--${name}`].filter((flag) => flag !== undefined).join(', ');
-  const negated = kind === 'boolean' && value ? `, or --no-${name}` : '';
   const shown = Array.isArray(value) ? value.join(' ') : String(value);
-  const description = `${about}${shown === '' ? '' : ` (default: ${shown}${negated})`}`;
+  const notes = [
+    shown === '' ? '' : `default: ${shown}`,
+    kind === 'boolean' && value ? `or --no-${name}` : '',
+    kind === 'strings' ? `--extra-${name} adds to it` : '',
+  ].filter((note) => note !== '');
+  const description = `${about}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`;
   return new Option(`${flags} <${kind === 'strings' ? 'list' : kind}>`, description).helpGroup(GROUP);
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { COMMANDS } from '../../src/cli/command-table.ts';
-import { runCli } from '../support/cli.ts';
+import { cliOutput, runCli, UNCONFIGURED } from '../support/cli.ts';
 
 const help = (await runCli(['--help'])).stdout;
 
@@ -21,6 +21,7 @@ describe('help', () => {
     const flat = help.replace(/\s+/g, ' ');
     assert.match(flat, /--max-substitution-jobs <integer> .* \(default: 64\)/);
     assert.match(flat, /--require-sigs .* \(default: true, or --no-require-sigs\)/);
+    assert.match(flat, /--substituters <list> .*, --extra-substituters adds to it\)/);
     assert.match(flat, /--option <name> <value> any of the settings below/);
   });
 
@@ -29,7 +30,7 @@ describe('help', () => {
     assert.equal((await runCli(['help', 'ls'])).stdout, (await runCli(['ls', '--help'])).stdout);
   });
 
-  for (const name of ['realise', 'copy', 'path-info', 'verify', 'ls', 'cat', 'nar', 'hash', 'key']) {
+  for (const name of ['realise', 'copy', 'path-info', 'verify', 'ls', 'cat', 'nar', 'hash', 'key', 'config']) {
     test(`of ${name} says what it does, and gives examples`, async () => {
       const { stdout, code } = await runCli([name, '--help']);
       assert.equal(code, 0);
@@ -67,6 +68,42 @@ describe('a wrong command line', () => {
 
   test('without any words is answered with help', async () => {
     assert.deepEqual(await runCli([]), { code: 1, stdout: '', stderr: help });
+  });
+});
+
+describe('the configuration', () => {
+  const environment = { ...UNCONFIGURED, NIX_CONFIG: 'frob = 1\nfrob = 2\nhttp-connections = 7\nsubstituters = a' };
+
+  test('is what NIX_CONFIG says, with what the flags say on top', async () => {
+    const show = (...args: readonly string[]) => cliOutput(['config', 'show', ...args], { environment });
+    assert.equal(await show('http-connections'), '7\n');
+    assert.equal(await show('http-connections', '--http-connections', '8'), '8\n');
+    assert.equal(
+      await show('substituters', '--extra-substituters', 'b', '--option', 'extra-substituters', 'c'),
+      'a b c\n',
+    );
+    assert.equal(await show('substituters', '--substituters', 'b'), 'b\n');
+  });
+
+  test('warns of what is unknown once, and goes on', async () => {
+    const { code, stderr } = await runCli(['config', 'show'], { environment });
+    assert.deepEqual([code, stderr], [0, "warning: unknown setting 'frob'\n"]);
+    assert.equal((await runCli(['config', 'show', '--quiet'], { environment })).code, 0);
+  });
+
+  test('that is broken ends every command with 1, says where it is, and keeps nobody from reading help', async () => {
+    const broken = { environment: { ...UNCONFIGURED, NIX_CONFIG: '\nmax-jobs = many' } };
+    const { code, stderr } = await runCli(['hash', 'file', '.'], broken);
+    assert.deepEqual([code, stderr], [1, "error: NIX_CONFIG:2: setting 'max-jobs' wants a whole number, got 'many'\n"]);
+    assert.equal((await runCli(['--help'], broken)).code, 0);
+    assert.equal((await runCli(['hash', '--help'], broken)).code, 0);
+    assert.equal((await runCli(['--version'], broken)).code, 0);
+  });
+
+  test('with --refresh remembers nothing of what binary caches say', async () => {
+    const text = await cliOutput(['--refresh', 'config', 'show'], { environment });
+    const ttls = [...text.matchAll(/^narinfo-cache-(.*)-ttl = 0 /gm)].map(([, which]) => which);
+    assert.deepEqual(ttls, ['meta', 'negative', 'positive']);
   });
 });
 

@@ -3,13 +3,17 @@ import { test } from 'node:test';
 import { Command } from 'commander';
 import { addSettingsFlags, rewriteFlags } from '../../src/cli/settings-flags.ts';
 import { UsageError } from '../../src/errors.ts';
-import { SETTINGS, type Settings } from '../../src/settings.ts';
+import { parseSetting, SETTINGS, type Settings } from '../../src/settings.ts';
 
 /** What the flags set, and what is left. */
 function parse(...args: readonly string[]): { settings: Partial<Settings>; rest: readonly string[] } {
   const settings: Partial<Settings> = {};
   const program = new Command().exitOverride().argument('[rest...]');
-  addSettingsFlags(program, (setting) => Object.assign(settings, setting));
+  addSettingsFlags(
+    program,
+    (name, text) => Object.assign(settings, parseSetting(name, text, settings)),
+    (name) => name === 'of-nix',
+  );
   program.action(() => {}).parse(rewriteFlags(args), { from: 'user' });
   return { settings, rest: program.args };
 }
@@ -33,6 +37,14 @@ const SPELLINGS = [
   [['--option', 'substituters', 'https://a?x=1 https://b'], { substituters: ['https://a?x=1', 'https://b'] }],
   [['--max-jobs', '1', '--option', 'max-jobs', '2'], { maxJobs: 2 }],
   [['--option', 'max-jobs', '2', '--max-jobs', '1'], { maxJobs: 1 }],
+  [['--option', 'build-max-jobs', '2'], { maxJobs: 2 }],
+  [['--option', 'of-nix', 'x'], {}],
+  [['--binary-caches', 'a'], { substituters: ['a'] }],
+  [['--binary-caches=a'], { substituters: ['a'] }],
+  [['--build-fallback'], { fallback: true }],
+  [['--no-build-use-substitutes'], { substitute: false }],
+  [['--substituters', 'a', '--extra-substituters', 'b', '--extra-binary-caches=c'], { substituters: ['a', 'b', 'c'] }],
+  [['--option', 'substituters', 'a', '--option', 'extra-substituters', 'b a'], { substituters: ['a', 'b'] }],
 ] as const;
 
 for (const [args, settings] of SPELLINGS) {
@@ -45,6 +57,7 @@ const REJECTED = [
   [['--max-jobs', 'many'], /'max-jobs' wants a whole number/, 'a word for a number'],
   [['--require-sigs=maybe'], /'require-sigs' wants true or false/, 'what is neither true nor false'],
   [['--option', 'no-such', 'x'], /unknown setting 'no-such'/, 'an unknown setting'],
+  [['--option', 'extra-max-jobs', '1'], /unknown setting 'extra-max-jobs'/, 'adding to what is no list'],
   [['--option', 'max-jobs'], /wants a name and a value/, '--option without a value'],
 ] as const;
 

@@ -3,6 +3,7 @@ import { openStore } from '../../stores/open-store.ts';
 import type { CommandModule } from '../command.ts';
 import { printFile } from '../file-printer.ts';
 import { openStoreObject } from '../listing.ts';
+import { openNarInfos } from '../narinfos.ts';
 import { storeUri } from '../store-uri.ts';
 
 export const catCommand: CommandModule = {
@@ -12,7 +13,8 @@ export const catCommand: CommandModule = {
       .option('--store <uri>', 'the store that has it', storeUri, 'local')
       .addHelpText('after', EXAMPLES)
       .action(async (path: string, options: { readonly store: string }) => {
-        await using store = await openStore(options.store, cli.settings);
+        using narInfoCache = openNarInfos(cli);
+        await using store = await openStore(options.store, cli.settings, { narInfoCache });
         const { shown, rest, nar } = await openStoreObject(store, path);
         await printFile(nar, rest, shown, cli.stdout);
       });

@@ -11,8 +11,11 @@ import { openStore } from '../../stores/open-store.ts';
 import type { Store } from '../../stores/store.ts';
 import type { Cli, CommandModule, Work } from '../command.ts';
 import { Failures } from '../failures.ts';
+import { openNarInfos } from '../narinfos.ts';
+import type { Route } from '../progress/reporter.ts';
+import { PROVENANCE_HELP, Provenance } from '../provenance.ts';
 import { storeUri } from '../store-uri.ts';
-import { type OpenTrace, openTrace, TRACE_HELP } from '../trace/open-trace.ts';
+import { openTrace, TRACE_HELP } from '../trace/open-trace.ts';
 import { finishTransfers, type PathOptions, printResultsJson, readPaths } from '../transfers.ts';
 
 interface Options extends PathOptions {
@@ -21,6 +24,7 @@ interface Options extends PathOptions {
   readonly to?: string;
   /** False with `--no-check-sigs`. */
   readonly checkSigs: boolean;
+  readonly provenance?: string;
   readonly trace?: string;
 }
 
@@ -34,6 +38,7 @@ export const copyCommand: CommandModule = {
       .option('--stdin', 'read paths from the standard input as well, with white space between them')
       .option('--json', 'print how each path ended as JSON')
       .option('--trace <file>', TRACE_HELP)
+      .option('--provenance <file>', PROVENANCE_HELP)
       .addHelpText('after', EXAMPLES)
       .action((args: readonly string[], options: Options) => copy(args, options, cli));
   },
@@ -45,6 +50,7 @@ Prints nothing where all goes well. The exit code is 1 where a path could not be
 Examples:
   sluice copy --from https://cache.nixos.org --to /tmp/store /nix/store/…-hello-2.12.1
   sluice copy --to 'file:///srv/cache?compression=zstd' /nix/store/…-hello-2.12.1
+  sluice copy --to 'https://cache.example.org?secret-key=/etc/nix/key' /nix/store/…-hello-2.12.1
   sluice copy --from /tmp/store --to /tmp/other --no-check-sigs /nix/store/…-hello-2.12.1`;
 
 async function copy(args: readonly string[], options: Options, cli: Cli): Promise<void> {
@@ -52,14 +58,23 @@ async function copy(args: readonly string[], options: Options, cli: Cli): Promis
     throw new UsageError('copying needs --from, --to, or both');
   }
   using trace = openTrace(options.trace);
-  await using from = await openStore(options.from ?? 'local', cli.settings);
+  using provenance = options.provenance === undefined ? undefined : new Provenance(options.provenance);
+  using narInfoCache = openNarInfos(cli);
+  await using from = await openStore(options.from ?? 'local', cli.settings, { narInfoCache });
+  // Without: what the destination is remembered to have may be gone from it, and would not be copied.
   await using to = await openStore(options.to ?? 'local', cli.settings);
   const paths = await readPaths(args, options, cli, from.storeDir);
   const work = await cli.startWork();
-  const { results, failures } = await copyPaths({ from, to, paths, checkSigs: options.checkSigs, trace }, work, cli);
+  const followers = [trace, provenance].filter((follower) => follower !== undefined);
+  const { results, failures } = await copyPaths(
+    { from, to, paths, checkSigs: options.checkSigs, followers },
+    work,
+    cli,
+  );
   finishTransfers(results, failures, work, cli);
   if (options.json) await printResultsJson(results, from.storeDir, cli.stdout);
   trace?.finish(work.reporter);
+  provenance?.finish();
 }
 
 interface Copy {
@@ -67,7 +82,7 @@ interface Copy {
   readonly to: Store;
   readonly paths: readonly StorePath[];
   readonly checkSigs: boolean;
-  readonly trace: OpenTrace | undefined;
+  readonly followers: readonly { follow(events: EventEmitter<SchedulerEvents>, route: Route): void }[];
 }
 
 interface Copied {
@@ -75,22 +90,20 @@ interface Copied {
   readonly failures: Failures;
 }
 
-async function copyPaths({ from, to, paths, checkSigs, trace }: Copy, work: Work, cli: Cli): Promise<Copied> {
+async function copyPaths({ from, to, paths, checkSigs, followers }: Copy, work: Work, cli: Cli): Promise<Copied> {
   const { reporter, signal } = work;
   const route = { storeDir: from.storeDir, to: to.uri };
   if (to instanceof LocalStore) {
     const settings = checkSigs ? cli.settings : { ...cli.settings, requireSigs: false };
     await using scheduler = await Scheduler.open({ store: to, substituters: [from], settings });
     const failures = new Failures(route.storeDir, scheduler.events);
-    reporter.follow(scheduler.events, route);
-    trace?.follow(scheduler.events, route);
+    for (const each of [reporter, ...followers]) each.follow(scheduler.events, route);
     return { results: await scheduler.realise(paths, { signal }), failures };
   }
   if (to instanceof BinaryCacheStore) {
     const events = new EventEmitter<SchedulerEvents>();
     const failures = new Failures(route.storeDir, events);
-    reporter.follow(events, route);
-    trace?.follow(events, route);
+    for (const each of [reporter, ...followers]) each.follow(events, route);
     return { results: await copyClosure({ from, to, paths, settings: cli.settings, events, signal }), failures };
   }
   throw new UsageError(`cannot copy to '${to.uri}'`, {

@@ -3,6 +3,7 @@ import { NarLister } from '../../formats/nar-listing.ts';
 import { openStore } from '../../stores/open-store.ts';
 import type { CommandModule } from '../command.ts';
 import { addListingOptions, type ListingOptions, openStoreObject, printListing, visitNar } from '../listing.ts';
+import { openNarInfos } from '../narinfos.ts';
 import { storeUri } from '../store-uri.ts';
 
 export const lsCommand: CommandModule = {
@@ -13,7 +14,8 @@ export const lsCommand: CommandModule = {
     addListingOptions(command)
       .addHelpText('after', EXAMPLES)
       .action(async (path: string, options: ListingOptions & { readonly store: string }) => {
-        await using store = await openStore(options.store, cli.settings);
+        using narInfoCache = openNarInfos(cli);
+        await using store = await openStore(options.store, cli.settings, { narInfoCache });
         const { shown, rest, nar } = await openStoreObject(store, path);
         const lister = new NarLister();
         await visitNar(nar, lister);

@@ -14,6 +14,7 @@ import { openStore } from '../../stores/open-store.ts';
 import { closureOf, type PathInfos, queryClosure, referencesFirst } from '../closure.ts';
 import type { CommandModule } from '../command.ts';
 import { humanSize } from '../human-size.ts';
+import { openNarInfos } from '../narinfos.ts';
 import { storeUri } from '../store-uri.ts';
 import { type PathOptions, readPaths } from '../transfers.ts';
 
@@ -48,7 +49,8 @@ export const pathInfoCommand: CommandModule = {
       .helpOption('--help', 'show this help')
       .addHelpText('after', EXAMPLES)
       .action(async (args: readonly string[], options: Options) => {
-        await using store = await openStore(options.store, cli.settings);
+        using narInfoCache = openNarInfos(cli);
+        await using store = await openStore(options.store, cli.settings, { narInfoCache });
         const paths = await readPaths(args, options, cli, store.storeDir);
         const isDeep = options.recursive === true || options.closureSize === true;
         const infos = await queryClosure(store, paths, { recursive: isDeep });

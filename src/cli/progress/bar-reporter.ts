@@ -3,9 +3,10 @@ import type { EventEmitter } from 'eventemitter3';
 import type { SchedulerEvents } from '../../goals/events.ts';
 import { type CheckView, checkFrame, type FrameOptions, transferFrame } from './frame.ts';
 import { LiveBlock, type TerminalOutput } from './live-block.ts';
-import { copyingPath, sayDetails, summaryOf } from './messages.ts';
+import { copyingPath, sayDetails } from './messages.ts';
 import { RateMeter } from './rate-meter.ts';
 import { type Clock, isWanted, type Level, type Reporter, type Route } from './reporter.ts';
+import { summaryOf } from './summary.ts';
 import { Tally } from './tally.ts';
 
 /** Milliseconds from one frame to the next. */

@@ -30,7 +30,9 @@ export function transferFrame(tally: Tally, options: FrameOptions): string[] {
 function transferLines(transfers: readonly RunningTransfer[], { columns }: FrameOptions): string[] {
   const rows = transfers.map((transfer) => [
     pathName(transfer.path),
-    formatBytesOf(transfer.narBytes, transfer.narSize),
+    transfer.uploadedBytes
+      ? `${formatBytes(transfer.uploadedBytes)} uploaded`
+      : formatBytesOf(transfer.narBytes, transfer.narSize),
     transfer.rate === undefined ? '' : formatRate(transfer.rate),
     gauge(transfer.narBytes, transfer.narSize),
   ]);
@@ -66,6 +68,7 @@ function summaryLine(tally: Tally, options: FrameOptions): string {
     options.narRate >= 1 ? formatRate(options.narRate) : '',
     unpacked < totals.paths ? timeLeft(tally, totals.narBytes - narBytes, options) : 'registering',
     isPlain ? '' : `${formatBytesOf(tally.downloadedBytes, totals.downloadBytes)} downloaded`,
+    tally.uploadedBytes > 0 ? `${formatBytes(tally.uploadedBytes)} uploaded` : '',
     undecided > 0 ? `looking up ${undecided} more` : '',
   ].filter((part) => part !== '');
   let line = parts.shift()!;
@@ -88,11 +91,13 @@ function timeLeft(tally: Tally, bytes: number, { narRate }: FrameOptions): strin
 /** How far it has come with what goes through paths and copies none: the check of a store, a benchmark. */
 export interface CheckView {
   /** What is done to a path; checking it where it is missing. */
-  readonly verb?: 'check' | 'measure';
+  readonly verb?: 'check' | 'measure' | 'optimise';
   readonly done: number;
   readonly expected: number;
   readonly narBytes: number;
 }
+
+const DONE = { check: 'checked', measure: 'measured', optimise: 'optimised' } as const;
 
 /** The frame of a check: one line. */
 export function checkFrame(
@@ -100,7 +105,7 @@ export function checkFrame(
   { columns, narRate }: FrameOptions,
 ): string[] {
   const bytes = narBytes === 0 ? '' : `, ${formatBytes(narBytes)} read, ${formatRate(narRate)}`;
-  return [fit(`${verb === 'check' ? 'checked' : 'measured'} ${done}/${expected} paths${bytes}`, columns)];
+  return [fit(`${DONE[verb]} ${done}/${expected} paths${bytes}`, columns)];
 }
 
 /** One column stays free: some terminals wrap as soon as the last one is written. */

@@ -8,8 +8,9 @@ import type { EventEmitter } from 'eventemitter3';
 import { printStorePath, type StorePath } from '../../formats/store-path.ts';
 import type { SchedulerEvents, TransferView } from '../../goals/events.ts';
 import type { CheckView } from './frame.ts';
-import { copyingPath, sayDetails, summaryOf } from './messages.ts';
+import { copyingPath, sayDetails } from './messages.ts';
 import { type Clock, isWanted, LEVELS, type Level, type Reporter, type Route } from './reporter.ts';
+import { summaryOf } from './summary.ts';
 import { Tally } from './tally.ts';
 
 const ACTIVITY = {
@@ -17,8 +18,14 @@ const ACTIVITY = {
   fileTransfer: 101,
   realise: 102,
   copyPaths: 103,
+  optimiseStore: 106,
   verifyPaths: 107,
   substitute: 108,
+} as const;
+const CHECKS = {
+  check: 'checking store paths',
+  measure: 'measuring store paths',
+  optimise: 'optimising store paths',
 } as const;
 const RESULT = { progress: 105, setExpected: 106 } as const;
 
@@ -98,8 +105,8 @@ export class JsonReporter implements Reporter {
   }
 
   showCheck({ verb = 'check', done, expected }: CheckView): void {
-    const text = verb === 'check' ? 'checking store paths' : 'measuring store paths';
-    this.#verifyPaths ??= this.#start(ACTIVITY.verifyPaths, { level: 'info', text });
+    const type = verb === 'optimise' ? ACTIVITY.optimiseStore : ACTIVITY.verifyPaths;
+    this.#verifyPaths ??= this.#start(type, { level: 'info', text: CHECKS[verb] });
     this.#progress(this.#verifyPaths, done, expected);
   }
 

@@ -2,30 +2,50 @@
 import type { EventEmitter } from 'eventemitter3';
 import { printStorePath } from '../../formats/store-path.ts';
 import type { SchedulerEvents, TransferView } from '../../goals/events.ts';
+import { FirstFailures, failureKind } from './failure-kinds.ts';
 import type { Level, Route } from './reporter.ts';
-import type { Tally } from './tally.ts';
-import { countPaths, formatBytes, formatDuration, formatRate } from './units.ts';
+import { countPaths, formatBytes, formatDuration } from './units.ts';
 
 /** As Nix says it, but for the dots at the end. */
 export function copyingPath({ path, substituter }: TransferView, { storeDir }: Route): string {
   return `copying path '${printStorePath(storeDir, path)}' from '${substituter}'`;
 }
 
-/** Says what goes wrong on the way, and in detail how every path fares. */
+/** That a cache is not asked for a while, why, and what happens meanwhile. */
+function whatFollows(milliseconds: number, reason: string, { sources = 1 }: Route): string {
+  if (milliseconds === Number.POSITIVE_INFINITY) return `is not used: ${reason}`;
+  if (sources === 1) return `keeps failing: ${reason}; there is no other, so it is tried again`;
+  const others = sources === 2 ? 'the other cache serves' : 'the other caches serve';
+  return `is set aside for ${formatDuration(milliseconds)}: ${reason}; ${others} meanwhile`;
+}
+
+/** Says what goes wrong on the way, each thing once, and in detail how every path fares. */
 export function sayDetails(
   events: EventEmitter<SchedulerEvents>,
-  { storeDir }: Route,
+  route: Route,
   say: (level: Level, text: string) => void,
 ): void {
+  const { storeDir } = route;
+  const firstFailures = new FirstFailures();
   events.on('substituterFailed', ({ path, substituter, error, next }) => {
     // Without a next one the goal fails with this error, and it is told at the end.
-    const level = next === undefined ? 'talkative' : 'warn';
+    const isNews = next !== undefined && firstFailures.isFirst(substituter, error);
     const instead = next === undefined ? '' : `; trying '${next}'`;
-    say(
-      level,
-      `warning: cannot copy '${printStorePath(storeDir, path)}' from '${substituter}': ${error.message}${instead}`,
-    );
+    const namesBoth = error.message.includes(`${path}'`) && error.message.includes(`'${substituter}'`);
+    const what = namesBoth ? '' : `cannot copy '${printStorePath(storeDir, path)}' from '${substituter}': `;
+    say(isNews ? 'warn' : 'talkative', `warning: ${what}${error.message}${instead}`);
   });
+  events.on('queryRetried', ({ substituter, error }) => {
+    const isNews = firstFailures.isFirst(substituter, error);
+    const who = error.message.includes(substituter) ? '' : `'${substituter}': `;
+    say(isNews ? 'warn' : 'talkative', `warning: ${who}${error.message}; trying again`);
+  });
+  events.on('substituterSetAside', ({ substituter, error, milliseconds }) => {
+    const isNews = firstFailures.isFirst(substituter, error) || milliseconds === Number.POSITIVE_INFINITY;
+    const reason = isNews ? error.message : failureKind(error);
+    say('warn', `warning: '${substituter}' ${whatFollows(milliseconds, reason, route)}`);
+  });
+  events.on('substituterBack', ({ substituter }) => say('info', `'${substituter}' answers again`));
   events.on('transferFinished', ({ path, narSize, downloadedBytes, timings }) => {
     const { wait, unpack } = timings;
     const download = downloadedBytes === narSize ? '' : ` (${formatBytes(downloadedBytes)} downloaded)`;
@@ -35,15 +55,4 @@ export function sayDetails(
   events.on('pathsRegistered', ({ paths, milliseconds }) => {
     say('talkative', `registered ${countPaths(paths.length)} in ${formatDuration(milliseconds)}`);
   });
-}
-
-/** One line over everything, or undefined where nothing was copied. */
-export function summaryOf(tally: Tally, now: number): string | undefined {
-  if (tally.registered === 0) return undefined;
-  const milliseconds = Math.max(1, now - tally.startedAt);
-  const { narBytes, downloadedBytes } = tally;
-  const download = downloadedBytes === narBytes ? '' : ` (${formatBytes(downloadedBytes)} downloaded)`;
-  const pathRate = (tally.registered * 1000) / milliseconds;
-  const rates = `${pathRate < 9.95 ? pathRate.toFixed(1) : Math.round(pathRate)} paths/s, ${formatRate((narBytes * 1000) / milliseconds)}`;
-  return `copied ${countPaths(tally.registered)}, ${formatBytes(narBytes)}${download}, in ${formatDuration(milliseconds)}: ${rates}`;
 }

@@ -1,8 +1,9 @@
 /** Progress as plain lines: one a path, as Nix prints them where there is no terminal. */
 import type { EventEmitter } from 'eventemitter3';
 import type { SchedulerEvents } from '../../goals/events.ts';
-import { copyingPath, sayDetails, summaryOf } from './messages.ts';
+import { copyingPath, sayDetails } from './messages.ts';
 import { type Clock, isWanted, type Level, type Reporter, type Route } from './reporter.ts';
+import { summaryOf } from './summary.ts';
 import { Tally } from './tally.ts';
 
 export class RawReporter implements Reporter {

@@ -28,6 +28,8 @@ export interface Route {
   readonly storeDir: StoreDir;
   /** URI of the store that receives. */
   readonly to: string;
+  /** How many stores are copied from, of which one can stand in for another; where it is missing, one. */
+  readonly sources?: number;
 }
 
 /** The time, and a call every so often; a test has its own. */

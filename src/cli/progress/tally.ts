@@ -2,12 +2,15 @@
 import type { EventEmitter } from 'eventemitter3';
 import type { StorePath } from '../../formats/store-path.ts';
 import type { SchedulerEvents, TransferView } from '../../goals/events.ts';
+import { CacheTallies } from './cache-tallies.ts';
 
 /** A transfer that a worker has begun and not ended. */
 export interface RunningTransfer extends TransferView {
   readonly downloadedBytes: number;
   /** Bytes that were unpacked. */
   readonly narBytes: number;
+  /** Bytes that were uploaded, where the path is copied into a cache behind a network. */
+  readonly uploadedBytes?: number | undefined;
   /** Bytes unpacked a second, since the first ones came; undefined until more have come. */
   readonly rate: number | undefined;
 }
@@ -30,6 +33,7 @@ export class Tally {
   /** By the time they began, oldest first. */
   readonly running: Map<StorePath, RunningTransfer> = new Map();
   readonly startedAt: number;
+  readonly caches: CacheTallies;
   readonly #now: () => number;
   /** Every transfer that counts, and below what they add up to. */
   readonly #expected = new Map<StorePath, TransferView>();
@@ -43,11 +47,13 @@ export class Tally {
   #registered = 0;
   #narBytes = 0;
   #downloadedBytes = 0;
+  #uploadedBytes = 0;
 
   /** @param now - in milliseconds, from any beginning. */
   constructor(now: () => number) {
     this.#now = now;
     this.startedAt = now();
+    this.caches = new CacheTallies(now);
   }
 
   /** Paths that were made valid. */
@@ -82,7 +88,12 @@ export class Tally {
     return this.#downloadedBytes + sum(this.running.values(), ({ downloadedBytes }) => downloadedBytes);
   }
 
+  get uploadedBytes(): number {
+    return this.#uploadedBytes + sum(this.running.values(), ({ uploadedBytes }) => uploadedBytes ?? 0);
+  }
+
   follow(events: EventEmitter<SchedulerEvents>): void {
+    this.caches.follow(events);
     events.on('goalStarted', ({ path }) => this.#undecided.add(path));
     events.on('goalFinished', ({ path, result }) => {
       this.#undecided.delete(path);
@@ -100,11 +111,12 @@ export class Tally {
       if (!this.running.has(progress.path)) return;
       this.running.set(progress.path, { ...progress, rate: this.#rate(progress.path, progress.narBytes) });
     });
-    events.on('transferFinished', ({ path, narSize, downloadedBytes }) => {
+    events.on('transferFinished', ({ path, narSize, downloadedBytes, uploadedBytes = 0 }) => {
       this.running.delete(path);
       this.#unpacked.add(path);
       this.#narBytes += narSize;
       this.#downloadedBytes += downloadedBytes;
+      this.#uploadedBytes += uploadedBytes;
     });
     events.on('transferFailed', ({ path }) => {
       this.running.delete(path);

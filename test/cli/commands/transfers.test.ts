@@ -1,6 +1,6 @@
 /** `realise`, `copy` and `verify` on small stores. */
 import assert from 'node:assert/strict';
-import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeSecretKey, printPublicKey, publicKeyOf } from '../../../src/formats/signature.ts';
@@ -97,6 +97,73 @@ describe('realise', () => {
     ]);
   });
 });
+
+describe('realise --dry-run', () => {
+  test('tells what would be fetched, fetches nothing, and ends with 0', async () => {
+    const store = newStore();
+    const args = ['realise', '--store', store, '--from', cache.uri, '--dry-run'];
+    const { code, stdout, stderr } = await runCli([...args, cache.paths[2], MISSING]);
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
+    assert.match(
+      stderr,
+      /^these 3 paths will be fetched \(0\.00 MiB download, 0\.01 MiB unpacked\):\n {2}.*-app-2\.0\n/,
+    );
+    assert.ok(stderr.endsWith(`don't know how to build these paths:\n  ${MISSING}\n`));
+    assert.deepEqual(await readdir(join(store, 'nix/store')), ['.links']);
+  });
+
+  test('says nothing of what is valid', async () => {
+    const args = ['realise', '--store', newStore(), '--from', cache.uri, cache.paths[2]];
+    await cliOutput(args);
+    assert.deepEqual(await runCli([...args, '--dry-run']), { code: 0, stdout: '', stderr: '' });
+  });
+
+  test('--json says who has each path, and how large it is', async () => {
+    const args = [
+      'realise',
+      '--store',
+      newStore(),
+      '--from',
+      cache.uri,
+      '--dry-run',
+      '--json',
+      cache.paths[0],
+      MISSING,
+    ];
+    const missing = JSON.parse(await cliOutput(args));
+    const [found] = missing.willSubstitute;
+    assert.deepEqual([found.path, found.substituter, found.narSize], [cache.paths[0], cache.uri, 5112]);
+    assert.deepEqual([missing.unknown, missing.willBuild], [[MISSING], []]);
+    assert.deepEqual([missing.narSize, missing.downloadSize], [5112, found.downloadSize]);
+  });
+});
+
+for (const command of ['realise', 'copy']) {
+  describe(`${command} --provenance`, () => {
+    test('writes where each path came from', async () => {
+      const file = join(dir, `${command}-provenance`);
+      const to = command === 'realise' ? '--store' : '--to';
+      const args = [command, '-q', to, newStore(), '--from', cache.uri, cache.paths[2], '--provenance', file];
+      await cliOutput(args);
+      const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+      const records = lines.map((line) => JSON.parse(line));
+      assert.deepEqual(records.map(({ path }) => path).sort(), cache.paths.toSorted());
+      for (const record of records) {
+        assert.deepEqual([record.cache, record.trustedBy, record.key], [cache.uri, 'contentAddress', null]);
+      }
+    });
+
+    test('is refused where it cannot be written, before anything is done', async () => {
+      const store = newStore();
+      const to = command === 'realise' ? '--store' : '--to';
+      const args = [command, to, store, '--from', cache.uri, cache.paths[2], '--provenance', join(dir, 'no/such/file')];
+      const { code, stderr } = await runCli(args);
+      assert.equal(code, 1);
+      assert.match(stderr, /^error: cannot write provenance '/);
+      await assert.rejects(readdir(store), { code: 'ENOENT' });
+    });
+  });
+}
 
 describe('copy', () => {
   test('copies into a local store, and prints no paths', async () => {

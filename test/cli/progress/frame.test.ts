@@ -51,6 +51,20 @@ test('the time left is that of the slowest transfer, where it takes longer than 
   assert.match(summary!, /, 18 s left,/);
 });
 
+test('a frame shows how much of an upload has gone out', () => {
+  const { tally, transfers } = follow();
+  const view = transfers.start('a-big-one-1.0', 40 * MIB, undefined);
+  transfers.events.emit('transferProgress', {
+    ...view,
+    narBytes: 40 * MIB,
+    downloadedBytes: 0,
+    uploadedBytes: 3 * MIB,
+  });
+  const frame = transferFrame(tally, { columns: 120, rows: 24, narRate: 0 });
+  assert.match(frame[0]!, /^ {2}a-big-one-1\.0 {2}3\.0 MiB uploaded /);
+  assert.match(frame[1]!, /, 3\.0 MiB uploaded$/);
+});
+
 for (const columns of [1, 2, 10, 20, 30, 40, 50, 60, 70, 80, 200]) {
   test(`no line of a frame reaches the last of ${columns} columns`, () => {
     const lines = transferFrame(busy(), { columns, rows: 24, narRate: MIB });

@@ -5,7 +5,7 @@ import type { AsyncEvent, TraceEvent } from '../../../src/cli/trace/trace-event.
 import type { Timings } from '../../../src/pool/messages.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { checkTrace, isComplete, storyOf } from '../../support/read-trace.ts';
-import { MIB, pathNamed, ROUTE, Transfers } from '../../support/transfers.ts';
+import { MIB, NAR_HASH, pathNamed, ROUTE, Transfers } from '../../support/transfers.ts';
 
 /** When the clock starts, in milliseconds since the epoch. */
 const EPOCH = 1_700_000_000_000;
@@ -37,6 +37,7 @@ function follow(): Followed {
   return { transfers, trace, clock, events, end };
 }
 
+const done = { retries: 0, narHash: NAR_HASH, voucher: { by: 'nothing' } } as const;
 const timings: Timings = { thread: 3, started: EPOCH + 100, wait: 20, unpack: 500, decode: 200, hash: 100, write: 100 };
 
 test('a goal that goes well queries, waits for a slot, is transferred, and waits for registration', () => {
@@ -50,7 +51,7 @@ test('a goal that goes well queries, waits for a slot, is transferred, and waits
   clock.pass(40);
   transfers.events.emit('transferStarted', view);
   clock.pass(600);
-  transfers.events.emit('transferFinished', { ...view, downloadedBytes: MIB / 2, timings });
+  transfers.events.emit('transferFinished', { ...view, ...done, downloadedBytes: MIB / 2, timings });
   clock.pass(10);
   transfers.register(view);
 
@@ -74,7 +75,7 @@ test('a transfer is drawn under its worker thread, and what was registered under
   const { transfers, clock, end } = follow();
   const view = transfers.start('hello', MIB, MIB / 2);
   clock.pass(700);
-  transfers.events.emit('transferFinished', { ...view, downloadedBytes: 7, timings });
+  transfers.events.emit('transferFinished', { ...view, ...done, downloadedBytes: 7, timings });
   transfers.register(view);
   const events = end();
   const headings = events.filter(({ name }) => name === 'process_name').map(({ pid, args }) => [pid, args!.name]);
@@ -103,7 +104,7 @@ test('transfers that overlap in one thread have lanes of their own', () => {
   clock.pass(1_000);
   for (const [index, view] of views.entries()) {
     const own = { ...timings, started: EPOCH + [0, 100, 600][index]! };
-    transfers.events.emit('transferFinished', { ...view, downloadedBytes: MIB, timings: own });
+    transfers.events.emit('transferFinished', { ...view, ...done, downloadedBytes: MIB, timings: own });
   }
   const events = end();
   const lanes = ['a', 'b', 'c'].map((name) => events.filter(isComplete).find((event) => event.name === name)!.tid);
