@@ -49,6 +49,8 @@ export class PathSearch {
   #later: Set<Substituter> | undefined;
   #missing: Set<Substituter> | undefined;
   #forgotten: Set<Substituter> | undefined;
+  /** To be turned to when there is nobody else any more. */
+  #last: Candidate[] | undefined;
   readonly #found: Candidate[] = [];
   #impatient: boolean;
   /** Questions whose answers have not come; of those, how many are late. */
@@ -90,21 +92,24 @@ export class PathSearch {
    */
   async next(): Promise<Candidate | undefined> {
     for (;;) {
-      const candidate = this.#found.shift();
-      if (candidate !== undefined) return candidate;
+      const found = this.#found.shift();
+      // Who is asked again is waited for only when there is nobody else.
+      if (found !== undefined)
+        return { ...found, impatient: found.impatient || this.#found.length + this.#pending > 0 };
       // Who is late is not waited for as long as somebody else can be asked.
       const isIdle = this.#pending === this.#late && !this.#askNext();
-      if (isIdle && this.#pending === 0 && !this.#beginSecondRound()) return undefined;
+      if (isIdle && this.#pending === 0 && !this.#beginSecondRound()) return this.#last?.shift();
       if (this.#found.length === 0 && this.#pending > 0) await this.#wait();
       this.#options.signal.throwIfAborted();
     }
   }
 
   /** A candidate was of no use. */
-  failed({ substituter, impatient }: Candidate, error: SluiceError): void {
+  failed(candidate: Candidate, error: SluiceError): void {
     this.#lastError = error;
+    const { substituter, impatient } = candidate;
     if (error.transient) {
-      if (impatient) this.#askLater(substituter);
+      if (impatient) this.#tryLater(candidate);
       return;
     }
     const { store } = substituter;
@@ -209,6 +214,15 @@ export class PathSearch {
     this.#lastError = error;
     if (impatient && error.transient) this.#askLater(substituter);
     this.#options.onFailure?.(substituter, error);
+  }
+
+  #tryLater(candidate: Candidate): void {
+    if (!this.#secondRound) {
+      this.#askLater(candidate.substituter);
+      return;
+    }
+    this.#last ??= [];
+    this.#last.push({ ...candidate, impatient: false });
   }
 
   #askLater(substituter: Substituter): void {

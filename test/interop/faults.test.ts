@@ -16,7 +16,7 @@ import { runFrom } from '../support/substituter-runs.ts';
 import { makeCertificate } from '../support/test-certificate.ts';
 
 /** In seconds. */
-const CONNECT_TIMEOUT = 1;
+const CONNECT_TIMEOUT = 2;
 /** For what else this machine is doing, in milliseconds. */
 const SLACK = 500;
 /** A run that takes too long is compared with the good cache alone once more, then repeated: so often at most. */

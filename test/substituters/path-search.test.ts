@@ -74,13 +74,14 @@ describe('the search for a path', () => {
     );
   });
 
-  test('turns with patience to whose transfer failed for a passing reason, after all others', async () => {
+  test('turns with patience to whose transfer failed for a passing reason, after all others have failed twice', async () => {
     const { search } = setUp(has, has);
     for (const [uri, impatient] of [
       ['a', true],
       ['b', true],
-      ['a', false],
+      ['a', true],
       ['b', false],
+      ['a', false],
     ] as const) {
       const candidate = await search.next();
       assert.deepEqual([candidate?.substituter.uri, candidate?.impatient], [uri, impatient]);
