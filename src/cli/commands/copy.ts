@@ -94,7 +94,8 @@ async function copyPaths({ from, to, paths, checkSigs, followers }: Copy, work: 
   const { reporter, signal } = work;
   const route = { storeDir: from.storeDir, to: to.uri };
   if (to instanceof LocalStore) {
-    const settings = checkSigs ? cli.settings : { ...cli.settings, requireSigs: false };
+    // Whoever names the source wants it to be used, whatever else is substituted.
+    const settings = { ...cli.settings, substitute: true, requireSigs: checkSigs && cli.settings.requireSigs };
     await using scheduler = await Scheduler.open({ store: to, substituters: [from], settings });
     const failures = new Failures(route.storeDir, scheduler.events);
     for (const each of [reporter, ...followers]) each.follow(scheduler.events, route);

@@ -174,6 +174,11 @@ describe('copy', () => {
     assert.equal(await cliOutput(['verify', '-q', '--json', '--store', store]), '{"checked":3,"problems":[]}\n');
   });
 
+  test('copies from the store that is named, whatever is substituted otherwise', async () => {
+    const args = ['--from', cache.uri, '--to', join(dir, 'named'), '--no-substitute', cache.paths[0]];
+    assert.equal((await runCli(['copy', ...args])).code, 0);
+  });
+
   test('copies into a binary cache that stock Nix reads', { skip: nixMissing }, async () => {
     const [store, to] = [newStore(), `file://${newStore()}`];
     await cliOutput(['copy', '-q', '--from', cache.uri, '--to', store, cache.paths[2]]);
