@@ -106,14 +106,12 @@ export class Substituter implements Respondent {
     this.breaker.failed(new TimedOutError(`'${this.uri}' has not answered for ${waited} ms`));
   }
 
-  /** Asks what it knows of a path, where there are others to ask as well. */
+  /** Asks what it knows of a path, where others can be asked as well: given up when this one is set aside. */
   ask(path: StorePath, options: InfoOptions): Question {
-    const question = new Question(this, this.#now, () => this.query(path, options));
-    if (options.impatient) {
-      this.#impatient.add(question);
-      const forget = (): boolean => this.#impatient.delete(question);
-      question.answer.then(forget, forget);
-    }
+    const question = new Question(this, this.#now, () => this.query(path, { ...options, impatient: true }));
+    this.#impatient.add(question);
+    const forget = (): boolean => this.#impatient.delete(question);
+    question.answer.then(forget, forget);
     return question;
   }
 

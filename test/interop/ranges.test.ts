@@ -8,7 +8,7 @@ import { makeSettings } from '../../src/settings.ts';
 import { openStore } from '../../src/stores/open-store.ts';
 import { verifyNar } from '../../src/stores/verify-nar.ts';
 import { describeNar, MEBIBYTE, narOfNoise } from '../support/large-nars.ts';
-import { type NginxPlace, startNginx, temporaryPaths } from '../support/nginx.ts';
+import { type NginxPlace, nginxConfiguration, startNginx } from '../support/nginx.ts';
 import { lines, needs } from '../support/run.ts';
 import { makeScratch } from '../support/scratch.ts';
 
@@ -40,18 +40,13 @@ test(`a NAR of ${SIZE} MiB at ${RATE} MiB/s a request`, needs('nginx'), async (t
 });
 
 function configuration(log: string): (place: NginxPlace) => string {
-  return ({ directory, scratch, port }) => `
-    ${process.getuid?.() === 0 ? 'user root;' : ''}
-    daemon off;
-    worker_processes 1;
-    pid ${join(scratch, 'nginx.pid')};
-    error_log stderr notice;
-    events { worker_connections 1024; }
-    http {
-      log_format sent '$uri $body_bytes_sent';
-      access_log ${log} sent;
-      limit_rate ${RATE}m;
-      ${temporaryPaths(scratch)}
-      server { listen 127.0.0.1:${port}; root ${directory}; }
-    }`;
+  return ({ directory, scratch, port }) =>
+    nginxConfiguration(
+      scratch,
+      `
+    log_format sent '$uri $body_bytes_sent';
+    access_log ${log} sent;
+    limit_rate ${RATE}m;
+    server { listen 127.0.0.1:${port}; root ${directory}; }`,
+    );
 }

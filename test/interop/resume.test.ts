@@ -12,7 +12,7 @@ import { DEFAULT_STORE_DIR, printStorePath } from '../../src/formats/store-path.
 import { makeSettings } from '../../src/settings.ts';
 import { openStore } from '../../src/stores/open-store.ts';
 import { describeNar, MEBIBYTE, narOfNoise } from '../support/large-nars.ts';
-import { type NginxPlace, startNginx, temporaryPaths } from '../support/nginx.ts';
+import { type NginxPlace, nginxConfiguration, startNginx } from '../support/nginx.ts';
 import { lines, MAIN, needs, sluice } from '../support/run.ts';
 import { makeScratch } from '../support/scratch.ts';
 
@@ -91,21 +91,16 @@ async function killInTheMiddle(args: readonly string[], root: string, size: numb
 
 /** A server that says how much it has sent of each file, to killed connections too. */
 function configuration(log: string, limits: string): (place: NginxPlace) => string {
-  return ({ directory, scratch, port }) => `
-    ${process.getuid?.() === 0 ? 'user root;' : ''}
-    daemon off;
-    worker_processes 1;
-    pid ${join(scratch, 'nginx.pid')};
-    error_log stderr notice;
-    events { worker_connections 1024; }
-    http {
-      log_format sent '$uri $body_bytes_sent';
-      access_log ${log} sent;
-      ${limits}
-      sendfile on;
-      ${temporaryPaths(scratch)}
-      server { listen 127.0.0.1:${port}; root ${directory}; }
-    }`;
+  return ({ directory, scratch, port }) =>
+    nginxConfiguration(
+      scratch,
+      `
+    log_format sent '$uri $body_bytes_sent';
+    access_log ${log} sent;
+    ${limits}
+    sendfile on;
+    server { listen 127.0.0.1:${port}; root ${directory}; }`,
+    );
 }
 
 /** Reads what was sent of a file, and begins the log anew. */

@@ -14,7 +14,7 @@ import { DEFAULT_STORE_DIR, hashPart } from '../../src/formats/store-path.ts';
 import { type Corpus, makeCorpus } from '../support/corpus.ts';
 import { serveFaults } from '../support/fault-server.ts';
 import type { Fault } from '../support/faults.ts';
-import { type Nginx, type NginxPlace, startNginx, temporaryPaths } from '../support/nginx.ts';
+import { type Nginx, type NginxPlace, nginxConfiguration, startNginx } from '../support/nginx.ts';
 import { Nix } from '../support/nix.ts';
 import { lines, MAIN, needs, sluice } from '../support/run.ts';
 import { makeScratch } from '../support/scratch.ts';
@@ -214,23 +214,18 @@ async function requests(log: string): Promise<LoggedRequest[]> {
 const nameOf = (compression: string): string => compression.replace(/&.*/, '');
 
 function configuration(log: string): (place: NginxPlace) => string {
-  return ({ directory, scratch, port }) => `
-    ${process.getuid?.() === 0 ? 'user root;' : ''}
-    daemon off;
-    worker_processes 1;
-    pid ${join(scratch, 'nginx.pid')};
-    error_log stderr notice;
-    events { worker_connections 1024; }
-    http {
-      log_format short '$request_method $uri $status';
-      access_log ${log} short;
-      ${temporaryPaths(scratch)}
-      server {
-        listen 127.0.0.1:${port};
-        root ${directory};
-        client_max_body_size 0;
-        dav_methods PUT;
-        create_full_put_path on;
-      }
-    }`;
+  return ({ directory, scratch, port }) =>
+    nginxConfiguration(
+      scratch,
+      `
+    log_format short '$request_method $uri $status';
+    access_log ${log} short;
+    server {
+      listen 127.0.0.1:${port};
+      root ${directory};
+      client_max_body_size 0;
+      dav_methods PUT;
+      create_full_put_path on;
+    }`,
+    );
 }

@@ -69,6 +69,17 @@ async function tryStart(scratch: string, configuration: string): Promise<AsyncDi
 }
 
 function configurationOf({ directory, scratch, port }: NginxPlace): string {
+  return nginxConfiguration(
+    scratch,
+    `
+      access_log off;
+      sendfile on;
+      server { listen 127.0.0.1:${port}; root ${directory}; }`,
+  );
+}
+
+/** The configuration of an nginx that does `http`, which holds the lines of that section. */
+export function nginxConfiguration(scratch: string, http: string): string {
   return `
     ${process.getuid?.() === 0 ? 'user root;' : ''}
     daemon off;
@@ -77,10 +88,8 @@ function configurationOf({ directory, scratch, port }: NginxPlace): string {
     error_log stderr notice;
     events { worker_connections 1024; }
     http {
-      access_log off;
-      sendfile on;
       ${temporaryPaths(scratch)}
-      server { listen 127.0.0.1:${port}; root ${directory}; }
+      ${http}
     }`;
 }
 

@@ -11,7 +11,7 @@ import { makeSettings, type Settings } from '../../../src/settings.ts';
 import { openAgent } from '../../../src/stores/http/agent.ts';
 import { HttpTransport } from '../../../src/stores/http/transport.ts';
 import { listen } from '../../support/listen.ts';
-import { type NginxPlace, startNginx, temporaryPaths } from '../../support/nginx.ts';
+import { type NginxPlace, nginxConfiguration, startNginx } from '../../support/nginx.ts';
 import { lines, needs } from '../../support/run.ts';
 import { makeScratch } from '../../support/scratch.ts';
 import { bytes } from '../../support/seeded.ts';
@@ -34,24 +34,19 @@ async function setUp(resources: AsyncDisposableStack): Promise<SetUp> {
   const [keyFile, sslCertFile, log] = ['key.pem', 'cert.pem', 'access.log'].map((name) => join(path, name));
   const files = { [keyFile!]: key, [sslCertFile!]: cert, [join(path, 'small')]: 'hello', [join(path, 'large')]: LARGE };
   await Promise.all(Object.entries(files).map(([name, contents]) => writeFile(name, contents)));
-  const configure = ({ directory, scratch, port }: NginxPlace): string => `
-    ${process.getuid?.() === 0 ? 'user root;' : ''}
-    daemon off;
-    worker_processes 1;
-    pid ${join(scratch, 'nginx.pid')};
-    error_log stderr notice;
-    events { worker_connections 1024; }
-    http {
-      log_format who '$connection $server_protocol';
-      access_log ${log} who;
-      ${temporaryPaths(scratch)}
-      server {
-        listen 127.0.0.1:${port} ssl http2;
-        ssl_certificate ${sslCertFile};
-        ssl_certificate_key ${keyFile};
-        root ${directory};
-      }
-    }`;
+  const configure = ({ directory, scratch, port }: NginxPlace): string =>
+    nginxConfiguration(
+      scratch,
+      `
+    log_format who '$connection $server_protocol';
+    access_log ${log} who;
+    server {
+      listen 127.0.0.1:${port} ssl http2;
+      ssl_certificate ${sslCertFile};
+      ssl_certificate_key ${keyFile};
+      root ${directory};
+    }`,
+    );
   const { url, ...nginx } = await startNginx(path, join(path, 'nginx'), configure);
   resources.defer(() => nginx[Symbol.asyncDispose]());
   return {
