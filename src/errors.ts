@@ -2,6 +2,7 @@
 
 /** Every code an error of this project carries. Codes are public: never reuse or rename one. */
 export type ErrorCode =
+  | 'ERR_BUILD'
   | 'ERR_FORMAT'
   | 'ERR_HASH_MISMATCH'
   | 'ERR_INCOMPLETE_CLOSURE'
@@ -39,6 +40,41 @@ export abstract class SluiceError extends Error {
     this.hint = hint;
     this.transient = transient ?? false;
     this.retryAfter = retryAfter;
+  }
+}
+
+/** The ways in which a build can fail, by the names of Nix. Source: Nix 2.35 libstore/build-result.hh. */
+export const BUILD_FAILURES = [
+  'permanentFailure',
+  'inputRejected',
+  'outputRejected',
+  /** It may succeed the next time: a download of a fixed output, a full disk. */
+  'transientFailure',
+  'timedOut',
+  'miscFailure',
+  'dependencyFailed',
+  'logLimitExceeded',
+  'notDeterministic',
+] as const;
+export type BuildFailureStatus = (typeof BUILD_FAILURES)[number];
+
+/** What is known of a build that failed. Plain data: it survives structured clone. */
+export interface BuildFailure {
+  readonly status: BuildFailureStatus;
+  /** The last lines that the builder printed, as many as setting `log-lines` wants. */
+  readonly logTail?: readonly string[] | undefined;
+  /** Where the build directory is kept, where setting `keep-failed` wants it. */
+  readonly keptBuildDir?: string | undefined;
+}
+
+/** A derivation that could not be built. */
+export class BuildError extends SluiceError {
+  readonly code = 'ERR_BUILD';
+  readonly failure: BuildFailure;
+
+  constructor(message: string, { failure, ...context }: ErrorContext & { readonly failure: BuildFailure }) {
+    super(message, context);
+    this.failure = failure;
   }
 }
 
@@ -144,6 +180,8 @@ export interface ErrorMessage {
   readonly hint: string | undefined;
   readonly transient: boolean;
   readonly retryAfter: number | undefined;
+  /** That of a {@link BuildError}. */
+  readonly build?: BuildFailure | undefined;
 }
 
 /** An error thrown in another thread: its code and words, not its class. */
@@ -165,7 +203,17 @@ export function encodeError(error: unknown): ErrorMessage {
     return { name, message, stack, code: 'ERR_INTERNAL', hint: undefined, transient: false, retryAfter: undefined };
   }
   const { code, hint, transient, retryAfter } = error;
-  return { name, message, stack, code, hint, transient, retryAfter };
+  const build = error instanceof BuildError ? error.failure : undefined;
+  return { name, message, stack, code, hint, transient, retryAfter, build };
+}
+
+/** The error that {@link encodeError} made ready: a {@link BuildError} is one again, anything else is relayed. */
+export function decodeError(message: ErrorMessage): SluiceError {
+  if (message.build === undefined) return new RelayedError(message);
+  const { hint, transient, retryAfter, build, stack } = message;
+  const error = new BuildError(message.message, { hint, transient, retryAfter, failure: build });
+  if (stack !== undefined) error.stack = stack;
+  return error;
 }
 
 /** The error itself, or what stands for it: anything that is no {@link SluiceError} becomes one of ERR_INTERNAL. */

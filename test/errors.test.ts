@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
   asSluiceError,
+  BuildError,
+  decodeError,
   encodeError,
   FormatError,
   HashMismatchError,
@@ -23,6 +25,17 @@ describe('errors', () => {
     assert.deepEqual(
       [relayed.name, relayed.code, relayed.message, relayed.hint, relayed.stack],
       [name, code, message, hint, error.stack],
+    );
+  });
+
+  test('of builds keep what is known of the build, too', () => {
+    const failure = { status: 'timedOut', logTail: ['one', 'two'], keptBuildDir: '/tmp/kept' } as const;
+    const error = new BuildError('too slow', { hint: 'wait longer', failure });
+    const decoded = decodeError(structuredClone(encodeError(error)));
+    assert.ok(decoded instanceof BuildError);
+    assert.deepEqual(
+      [decoded.message, decoded.hint, decoded.failure, decoded.stack],
+      [error.message, error.hint, failure, error.stack],
     );
   });
 

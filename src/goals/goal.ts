@@ -6,14 +6,14 @@ import type { EventEmitter } from 'eventemitter3';
 import type { SluiceError } from '../errors.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import type { StorePath } from '../formats/store-path.ts';
-import type { JobName, Progress, Reply, Request } from '../pool/messages.ts';
+import type { JobName, Notice, Progress, Reply, Request } from '../pool/messages.ts';
 import type { StagedPath } from '../stores/local-store.ts';
 import type { Substituter } from '../substituters/substituter.ts';
 import type { SchedulerEvents } from './events.ts';
 
 /** How a goal ended; the origin's exit codes, and `cancelled`. */
 export type GoalResult =
-  | { readonly state: 'succeeded'; readonly how: 'alreadyValid' | 'substituted' | 'repaired' }
+  | { readonly state: 'succeeded'; readonly how: 'alreadyValid' | 'substituted' | 'repaired' | 'built' }
   | { readonly state: 'failed'; readonly failure: SluiceError }
   /** No substituter has the path. */
   | { readonly state: 'noSubstituters'; readonly failure: SluiceError }
@@ -47,6 +47,7 @@ export interface JobOptions {
   /** How many bytes of NAR there are to do. Where it is missing the job is worth a thread of its own. */
   readonly weight?: number;
   readonly onProgress?: (progress: Progress) => void;
+  readonly onNotice?: (notice: Notice) => void;
 }
 
 /** What any goal may ask of the one who runs it. */

@@ -6,6 +6,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { ErrorMessage } from '../errors.ts';
+import type { BasicDerivation } from '../formats/derivation.ts';
 import type { Hash } from '../formats/hash.ts';
 import type { NarInfo } from '../formats/narinfo.ts';
 import type { PathInfo } from '../formats/path-info.ts';
@@ -41,7 +42,84 @@ export interface Received {
   readonly retries: number;
 }
 
+/**
+ * What a build is for. `normal` makes outputs that are missing, `repair` makes them whether they are there or not, and
+ * `check` makes outputs that are valid once more, to see whether they come out the same.
+ */
+export type BuildMode = 'normal' | 'repair' | 'check';
+
+/** One derivation to be built, wherever that is done. */
+export interface BuildRequest {
+  /** URI of the local store. */
+  readonly store: string;
+  readonly drvPath: StorePath;
+  readonly derivation: BasicDerivation;
+  /** All that the builder may read: the closure of its inputs, references first. */
+  readonly inputPaths: readonly StorePath[];
+  /** For each name in `exportReferencesGraph`: the closure of what it stands for, sorted by path. */
+  readonly graphs: Readonly<Record<string, readonly PathInfo[]>>;
+  /** The outputs that are to be made. Others of the derivation are valid and stay as they are. */
+  readonly outputs: readonly WantedOutput[];
+  /** A directory for this build alone, which exists, in the staging directory of the store. */
+  readonly staging: string;
+  readonly mode: BuildMode;
+}
+
+export interface WantedOutput {
+  readonly name: string;
+  readonly path: StorePath;
+  /** In mode `check`: of the NAR that is registered. */
+  readonly narHash?: Hash | undefined;
+}
+
+/** An output that was made and looked at: its info is what will be registered. */
+export interface BuiltOutput {
+  readonly name: string;
+  /** With references, deriver and content address, `ultimate` where it was built here; not signed yet. */
+  readonly info: PathInfo;
+  /** Where in {@link BuildRequest.staging} it lies, with canonical metadata; in mode `check` nowhere any more. */
+  readonly location: string | undefined;
+}
+
+export interface BuildReply {
+  readonly outputs: readonly BuiltOutput[];
+  /** In seconds since the epoch. */
+  readonly startTime: number;
+  readonly stopTime: number;
+}
+
+/** How a build hook answered. */
+export type HookReply =
+  | { readonly state: 'declined' | 'declinedPermanently' | 'postponed' }
+  /** It has built the outputs, and registered them itself. */
+  | { readonly state: 'built'; readonly startTime: number; readonly stopTime: number };
+
 export interface Jobs {
+  /** Builds a derivation on this machine. Throws a BuildError where it cannot be built. */
+  readonly build: { readonly request: BuildRequest; readonly reply: BuildReply };
+  /** Builds a derivation in another store, which is one of a machine: copies there what it lacks, and the outputs back. */
+  readonly remoteBuild: {
+    readonly request: BuildRequest & {
+      /** URI of the other store, with its parameters. */
+      readonly on: string;
+    };
+    readonly reply: BuildReply;
+  };
+  /** Offers a derivation to setting `build-hook`, and waits for the build where it accepts. */
+  readonly hookBuild: {
+    readonly request: BuildRequest & {
+      /** What is asked of the machine. */
+      readonly features: readonly string[];
+      /** Whether it could be built here at once. */
+      readonly amWilling: boolean;
+    };
+    readonly reply: HookReply;
+  };
+  /** Runs setting `post-build-hook` on outputs that were built; done when it has ended. Throws where it failed. */
+  readonly postBuildHook: {
+    readonly request: { readonly drvPath: string; readonly outPaths: readonly string[] };
+    readonly reply: Record<never, never>;
+  };
   /** Exports a path from a source store, checks it, and unpacks it at `destination`. */
   readonly substitute: {
     readonly request: {
@@ -161,6 +239,15 @@ export type JobName = keyof Jobs;
 export type Request<N extends JobName> = Jobs[N]['request'];
 export type Reply<N extends JobName> = Jobs[N]['reply'];
 
+/** What a job tells while it runs. */
+export type Notice =
+  /** Whole lines that a builder or a hook printed, without their ends. */
+  | { readonly kind: 'log'; readonly lines: readonly string[] }
+  /** The builder has entered a phase, such as `unpackPhase`. */
+  | { readonly kind: 'phase'; readonly phase: string }
+  /** For the user, in words. */
+  | { readonly kind: 'warning'; readonly message: string };
+
 /** What has been moved so far, in bytes. */
 export interface Progress {
   /** Over the wire, before decompression. */
@@ -195,6 +282,9 @@ export interface JobReply {
   readonly job: number;
   readonly outcome: Outcome<JobName>;
 }
+
+/** Worker to main thread. */
+export type ThreadMessage = JobReply | { readonly job: number; readonly notice: Notice };
 
 export type Outcome<N extends JobName> =
   | { readonly ok: true; readonly reply: Reply<N> }

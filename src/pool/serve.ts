@@ -2,7 +2,7 @@
 import { workerData } from 'node:worker_threads';
 import { encodeError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
-import type { JobMessage, JobName, JobReply, Outcome, Reply, Request, ThreadTask } from './messages.ts';
+import type { JobMessage, JobName, Notice, Outcome, Reply, Request, ThreadMessage, ThreadTask } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { ProgressMemory } from './progress-memory.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -13,6 +13,8 @@ export interface JobContext {
   /** Aborts when the main thread cancels the job. */
   readonly signal: AbortSignal;
   readonly progress: JobProgress;
+  /** Tells the one who asked for the job. Notices come in order, and before the reply; who has many joins them. */
+  readonly tell: (notice: Notice) => void;
   /** That of all threads together, where there is one. */
   readonly downloadLimit?: RateLimit | undefined;
 }
@@ -39,7 +41,7 @@ export function serveJobs(handlers: Handlers): (task: ThreadTask) => Promise<voi
     const downloadLimit = limit === undefined ? undefined : new RateLimit(limit);
     const running = new Map<number, AbortController>();
     const memory = new ProgressMemory(progress);
-    const outbox = new Outbox<JobReply>(port);
+    const outbox = new Outbox<ThreadMessage>(port);
 
     async function start<N extends JobName>(job: number, name: N, request: Request<N>): Promise<void> {
       const controller = new AbortController();
@@ -48,6 +50,7 @@ export function serveJobs(handlers: Handlers): (task: ThreadTask) => Promise<voi
         settings: workerData as Settings,
         downloadLimit,
         signal: controller.signal,
+        tell: (notice: Notice) => outbox.push({ job, notice }),
         progress: {
           addDownloaded: (bytes: number) => memory.addDownloaded(job, bytes),
           addNar: (bytes: number) => memory.addNar(job, bytes),

@@ -6,10 +6,10 @@ import { getCompileCacheDir } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { Piscina } from 'piscina';
-import { RelayedError } from '../errors.ts';
+import { decodeError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import { BusyMeter } from './busy-meter.ts';
-import type { JobName, Outcome, Progress, Reply, Request, SharedLimit } from './messages.ts';
+import type { JobName, Notice, Outcome, Progress, Reply, Request, SharedLimit } from './messages.ts';
 import { makeSharedLimit } from './rate-limit.ts';
 import { WorkerThread } from './worker-thread.ts';
 
@@ -32,6 +32,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called some times a second while there is progress. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Called with what the job tells while it runs, in order, and before {@link WorkerPool.run} ends. */
+  readonly onNotice?: ((notice: Notice) => void) | undefined;
   /** How many bytes of NAR there are to do. Where it is missing the job is worth a thread of its own. */
   readonly weight?: number | undefined;
 }
@@ -80,18 +82,18 @@ export class WorkerPool implements AsyncDisposable {
   /**
    * Runs one job in some thread.
    *
-   * @throws {RelayedError} what the job threw, by code; {@link InternalError} where its thread died;
+   * @throws {RelayedError} what the job threw, by code, {@link BuildError} where it was one; {@link InternalError} where its thread died;
    *   the signal's reason where it was cancelled.
    */
   async run<N extends JobName>(name: N, request: Request<N>, options: RunOptions = {}): Promise<Reply<N>> {
-    const { signal, onProgress, weight } = options;
+    const { signal, onProgress, onNotice, weight } = options;
     signal?.throwIfAborted();
     const thread = this.#choose(weight) ?? (await this.#room(weight, signal));
     const ended = Promise.withResolvers<Outcome<JobName>>();
     using cleanup = new DisposableStack();
     this.#begin();
     cleanup.defer(() => this.#end());
-    const job = thread.start(name, request, weight ?? 0, ended);
+    const job = thread.start(name, request, { weight: weight ?? 0, ended, onNotice });
     const cancel = (): void => thread.cancel(job);
     signal?.addEventListener('abort', cancel, { once: true });
     cleanup.defer(() => signal?.removeEventListener('abort', cancel));
@@ -100,7 +102,7 @@ export class WorkerPool implements AsyncDisposable {
     const outcome = (await ended.promise) as Outcome<N>;
     if (outcome.ok) return outcome.reply;
     signal?.throwIfAborted();
-    throw new RelayedError(outcome.error);
+    throw decodeError(outcome.error);
   }
 
   /**

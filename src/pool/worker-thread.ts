@@ -1,7 +1,17 @@
 /** The main thread's end of one worker thread: sends jobs over a port and hears how they ended. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { InternalError } from '../errors.ts';
-import type { JobMessage, JobName, JobReply, Outcome, Progress, Request, SharedLimit, ThreadTask } from './messages.ts';
+import type {
+  JobMessage,
+  JobName,
+  Notice,
+  Outcome,
+  Progress,
+  Request,
+  SharedLimit,
+  ThreadMessage,
+  ThreadTask,
+} from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { ProgressMemory } from './progress-memory.ts';
 
@@ -13,6 +23,15 @@ interface Running {
   readonly weight: number;
   readonly resolve: (outcome: Outcome<JobName>) => void;
   readonly reject: (error: InternalError) => void;
+  readonly onNotice: ((notice: Notice) => void) | undefined;
+}
+
+export interface StartOptions {
+  /** What there is to do, in bytes. */
+  readonly weight: number;
+  /** Gets the outcome, or an error where the thread has died. */
+  readonly ended: PromiseWithResolvers<Outcome<JobName>>;
+  readonly onNotice?: ((notice: Notice) => void) | undefined;
 }
 
 export class WorkerThread {
@@ -35,8 +54,11 @@ export class WorkerThread {
     this.#progress = new ProgressMemory(capacity);
     this.#free = Array.from({ length: capacity }, (_, job) => capacity - 1 - job);
     this.task = { port: port2, progress: this.#progress.memory, downloadLimit };
-    port1.on('message', (replies: readonly JobReply[]) => {
-      for (const { job, outcome } of replies) this.#end(job)?.resolve(outcome);
+    port1.on('message', (messages: readonly ThreadMessage[]) => {
+      for (const message of messages) {
+        if ('notice' in message) this.#running.get(message.job)?.onNotice?.(message.notice);
+        else this.#end(message.job)?.resolve(message.outcome);
+      }
     });
     port1.unref();
   }
@@ -61,18 +83,12 @@ export class WorkerThread {
   /**
    * Hands over a job; there must be room for it.
    *
-   * @param ended - gets the outcome, or an error where the thread has died.
    * @returns the job's number, good until it has ended.
    */
-  start(
-    name: JobName,
-    request: Request<JobName>,
-    weight: number,
-    ended: PromiseWithResolvers<Outcome<JobName>>,
-  ): number {
+  start(name: JobName, request: Request<JobName>, { weight, ended, onNotice }: StartOptions): number {
     const job = this.#free.pop()!;
     if (this.#running.size === 0) this.#port.ref();
-    this.#running.set(job, { name, weight, resolve: ended.resolve, reject: ended.reject });
+    this.#running.set(job, { name, weight, resolve: ended.resolve, reject: ended.reject, onNotice });
     this.#progress.reset(job);
     this.#outbox.push({ job, name, request });
     return job;

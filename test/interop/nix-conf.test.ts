@@ -23,7 +23,7 @@ const READ: Readonly<Record<string, Case>> = {
   'a nix.conf as installers write it': {
     files: {
       'etc/nix.conf':
-        'build-users-group = nixbld\nexperimental-features = nix-command flakes\nmax-jobs = auto\ncores = 0\n' +
+        'build-users-group = nixbld\nexperimental-features = nix-command flakes\nmax-jobs = auto\ncores = 3\n' +
         'sandbox = relaxed\ntrusted-users = root @wheel\nsubstituters = https://a.example https://b.example?priority=1\n' +
         'extra-trusted-public-keys = a.example-1:KEY= # mine\nsystem-features = kvm\nnix-path = x=/y\n',
     },
@@ -160,6 +160,9 @@ interface Setting {
   readonly defaultValue: unknown;
 }
 
+/** Values that Nix gives its settings itself, although their defaults are others. */
+const OWN_VALUES: Readonly<Record<string, unknown>> = { 'build-users-group': 'nixbld' };
+
 /** What has been changed, by the name of today. Lists without what is there twice; those that Nix sorts, sorted. */
 function changes(json: string): Record<string, unknown> {
   const settings = Object.entries(JSON.parse(json) as Record<string, Setting>);
@@ -171,6 +174,7 @@ function changes(json: string): Record<string, unknown> {
     known
       .map(([name, { value, defaultValue }]) => [name, tidy(name, value), tidy(name, defaultValue)] as const)
       .filter(([, value, defaultValue]) => JSON.stringify(value) !== JSON.stringify(defaultValue))
+      .filter(([name, value]) => value !== OWN_VALUES[name])
       .map(([name, value]) => [name, value]),
   );
 }

@@ -6,7 +6,7 @@ import { Nix, nixMissing } from '../support/nix.ts';
 import { makeScratch } from '../support/scratch.ts';
 
 test('settings of Nix that do nothing here are known, with extra- too', () => {
-  for (const name of ['sandbox', 'build-use-chroot', 'extra-platforms', 'extra-experimental-features', 'store']) {
+  for (const name of ['eval-cache', 'env-keep-derivations', 'trusted-users', 'extra-experimental-features', 'store']) {
     assert.ok(isSettingOfNixOnly(name), name);
   }
 });

@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../src/errors.ts';
 import { printHash } from '../../src/formats/hash.ts';
+import type { Notice } from '../../src/pool/messages.ts';
 import { WorkerPool } from '../../src/pool/worker-pool.ts';
 import { makeSettings } from '../../src/settings.ts';
 import { run } from '../support/run.ts';
@@ -38,6 +39,17 @@ describe('the worker pool', () => {
       );
       return true;
     });
+  });
+
+  test('hears all that a job tells, in order, before its reply', async () => {
+    await using pool = openPool();
+    const lines: string[] = [];
+    const onNotice = (notice: Notice): void => void (notice.kind === 'log' && lines.push(...notice.lines));
+    await pool.run('hashPath', { realPath: 'tell' }, { onNotice });
+    assert.deepEqual(
+      lines,
+      Array.from({ length: 20 }, (_, index) => `line ${index + 1}`),
+    );
   });
 
   test('calls an error of unknown kind internal', async () => {

@@ -24,7 +24,7 @@ function setUp(capacity = 4): SetUp {
   const { port, progress } = thread.task;
   const start: SetUp['start'] = (weight = 0) => {
     const ended = Promise.withResolvers<Outcome<JobName>>();
-    return { job: thread.start('open', { stores: [] }, weight, ended), ended: ended.promise };
+    return { job: thread.start('open', { stores: [] }, { weight, ended }), ended: ended.promise };
   };
   const sent = async (): Promise<string[]> => {
     await new Promise(setImmediate);

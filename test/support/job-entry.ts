@@ -8,10 +8,13 @@ import { type Handler, type Handlers, serveJobs } from '../../src/pool/serve.ts'
 /** How many jobs this thread runs that count themselves. */
 let counted = 0;
 
-const hashPath: Handler<'hashPath'> = async ({ realPath }, { signal, progress }) => {
+const hashPath: Handler<'hashPath'> = async ({ realPath }, { signal, progress, tell }) => {
   switch (realPath) {
     case 'malformed':
       throw new FormatError('nar', 3, 'as asked', { hint: 'ask for something else' });
+    case 'tell':
+      for (let line = 1; line <= 20; line++) tell({ kind: 'log', lines: [`line ${line}`] });
+      break;
     case 'bug':
       throw new TypeError('undefined is not a function');
     case 'exit':

@@ -44,6 +44,7 @@ async function setUp(resources: AsyncDisposableStack, misbehave?: (nar: Uint8Arr
     settings: SETTINGS,
     signal: new AbortController().signal,
     progress: { addDownloaded: () => {}, addNar: () => {}, addUploaded: () => {} },
+    tell: () => {},
     downloadLimit: undefined,
   };
   return {
