@@ -60,6 +60,23 @@ export interface SchedulerEvents {
       readonly next: string | undefined;
     },
   ];
+  /** A derivation has to be built: it waits for its inputs and for its turn. */
+  buildExpected: [BuildView];
+  /** A build has begun, on this machine where no other is named. */
+  buildStarted: [BuildView & { readonly machine: string | undefined }];
+  /** Lines that the builder has printed, without their ends. */
+  buildLog: [BuildView & { readonly lines: readonly string[] }];
+  /** The builder has entered a phase, such as `unpackPhase`. */
+  buildPhase: [BuildView & { readonly phase: string }];
+  /** What a user should know of how a build is made, such as that there is no sandbox. */
+  buildWarning: [BuildView & { readonly message: string }];
+  /** The outputs are valid, so many milliseconds after the build began; in a check, they came out the same. */
+  buildFinished: [BuildView & { readonly milliseconds: number }];
+  /**
+   * The build failed, or was expected or running and is not needed any more (then `error` is undefined). Ends what
+   * `buildExpected` and `buildStarted` began.
+   */
+  buildFailed: [BuildView & { readonly error: SluiceError | undefined }];
   /**
    * A substituter is not asked for so many milliseconds where another can be, because it failed several times in a row;
    * for `Infinity` where it is of no use at all.
@@ -80,6 +97,12 @@ export interface TransferView {
   readonly narSize: number;
   /** Bytes to download, where the source says. */
   readonly downloadSize: number | undefined;
+}
+
+export interface BuildView {
+  readonly drvPath: StorePath;
+  /** Of the derivation, without `.drv`. */
+  readonly name: string;
 }
 
 /** How a collection ended that nobody asked for. */
