@@ -25,6 +25,11 @@ export function printContentAddress({ method, hash }: ContentAddress): string {
   return PREFIXES[method] + printHash(hash, 'nix32');
 }
 
+/** What stands before the hash in a derivation: `sha256`, `r:sha256`, `text:sha256`, `git:sha1`. */
+export function printContentAddressMethod({ method, hash }: ContentAddress): string {
+  return PREFIXES[method].replace(/^fixed:/, '') + hash.algorithm;
+}
+
 /**
  * Reads a content address; its hash may be in any encoding but SRI.
  *

@@ -1,6 +1,6 @@
 /** Reading derivations of a local store from their files. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { type DerivationOutput, parseDerivationOutputs } from '../formats/derivation-outputs.ts';
+import { type NamedOutput, parseDerivationOutputs } from '../formats/derivation-outputs.ts';
 
 /** In bytes: outputs come first in the file, and even a large derivation takes little for them. */
 const MAX_OUTPUTS_LENGTH = 1024 * 1024;
@@ -10,7 +10,7 @@ const MAX_OUTPUTS_LENGTH = 1024 * 1024;
  *
  * @throws {FormatError} on a file that holds no derivation; also what the file system says.
  */
-export function readDerivationOutputs(file: string): readonly DerivationOutput[] {
+export function readDerivationOutputs(file: string): readonly NamedOutput[] {
   using opened = new DisposableStack();
   const fd = opened.adopt(openSync(file, 'r'), closeSync);
   const buffer = Buffer.allocUnsafe(Math.min(fstatSync(fd).size, MAX_OUTPUTS_LENGTH));

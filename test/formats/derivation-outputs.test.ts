@@ -19,17 +19,17 @@ const ACCEPTED = [
   ['Derive([("out","","r:sha256","")],', [['out', undefined]]],
   [`DrvWithVersion("xp-dyn-drv",[("out","${P}-x","","")],`, [['out', `${P}-x`]]],
   ['Derive([("a\\"\\\\\\n\\r\\t\\x","","","")],', [['a"\\\n\r\tx', undefined]]],
+  ['Derive([],[("', []],
 ] as const;
 
 const REJECTED = [
   ['', 0, 'nothing'],
   ['#!/bin/sh', 0, 'another kind of file'],
   ['Derive([', 8, 'an end before the first output'],
-  ['Derive([]', 8, 'no output at all'],
-  ['Derive([("out","/x","")],', 8, 'an output of three strings'],
+  ['Derive([("out","/x","")],', 22, 'an output of three strings'],
   ['Derive([("out","/x","",""),', 27, 'an end after the first output'],
-  ['Derive([("out","/x","","")', 8, 'an end within the list'],
-  [`Derive([("out","${'\\a'.repeat(400_000)}`, 8, 'a string without an end'],
+  ['Derive([("out","/x","","")', 26, 'an end within the list'],
+  [`Derive([("out","${'\\a'.repeat(400_000)}`, 15, 'a string without an end'],
 ] as const;
 
 describe('the outputs of a derivation', () => {

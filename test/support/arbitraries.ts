@@ -1,6 +1,8 @@
 /** Any valid value of each format, for round trips. */
 import fc from 'fast-check';
+import { compareText } from '../../src/formats/compare-text.ts';
 import type { ContentAddress } from '../../src/formats/content-address.ts';
+import type { Derivation, DerivationOutput } from '../../src/formats/derivation.ts';
 import { HASH_ALGORITHMS, type Hash, type HashAlgorithm, hashBytes } from '../../src/formats/hash.ts';
 import type { NarInfo } from '../../src/formats/narinfo.ts';
 import { NIX32_ALPHABET } from '../../src/formats/nix32.ts';
@@ -64,6 +66,39 @@ export const anyNarInfo: fc.Arbitrary<NarInfo> = fc.record(
     compression: fc.constantFrom('none', 'xz', 'zstd', 'bzip2'),
     fileHash: maybe(anyHash),
     fileSize: maybe(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })),
+  },
+  PLAIN,
+);
+
+/** Text as an environment holds it: anything but NUL and half a surrogate pair. */
+const anyText = fc
+  .string({
+    unit: fc.oneof(fc.constantFrom('"', '\\', '\n', '\r', '\t', '$'), fc.string({ unit: 'binary', maxLength: 1 })),
+  })
+  .map((text) => text.replaceAll('\0', '').toWellFormed());
+const anyOutputName = fc.oneof(fc.constantFrom('out', 'dev', 'bin'), characters(NAME_CHARACTERS.slice(0, -5), 1, 8));
+const anyOutput: fc.Arbitrary<DerivationOutput> = fc.oneof(
+  fc.record({ path: anyStorePath }, PLAIN),
+  fc.record({ path: anyStorePath, contentAddress: anyContentAddress }, PLAIN),
+);
+const sortedMap = <K extends string, V>(key: fc.Arbitrary<K>, value: fc.Arbitrary<V>): fc.Arbitrary<Map<K, V>> =>
+  fc
+    .uniqueArray(fc.tuple(key, value), { maxLength: 5, selector: ([each]) => each })
+    .map((entries) => new Map(entries.sort(([a], [b]) => compareText(a, b))));
+const sorted = <T extends string>(element: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
+  fc.uniqueArray(element, { maxLength: 5 }).map((elements) => elements.sort(compareText));
+
+/** Its paths are not those that it would have. */
+export const anyDerivation: fc.Arbitrary<Derivation> = fc.record(
+  {
+    name: anyName,
+    outputs: sortedMap(anyOutputName, anyOutput),
+    inputDrvs: sortedMap(anyStorePath, sorted(anyOutputName)),
+    inputSrcs: sorted(anyStorePath),
+    system: anyName,
+    builder: anyText,
+    args: fc.array(anyText, { maxLength: 5 }),
+    env: sortedMap(anyText, anyText),
   },
   PLAIN,
 );
