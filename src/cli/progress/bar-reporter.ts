@@ -1,7 +1,8 @@
 /** Progress as a block of lines at the bottom of a terminal that is drawn anew while messages pass above it. */
 import type { EventEmitter } from 'eventemitter3';
 import type { SchedulerEvents } from '../../goals/events.ts';
-import { type CheckView, checkFrame, type FrameOptions, transferFrame } from './frame.ts';
+import { sayBuilds } from './build-messages.ts';
+import { type CheckView, checkFrame, type FrameOptions, progressFrame } from './frame.ts';
 import { LiveBlock, type TerminalOutput } from './live-block.ts';
 import { copyingPath, sayDetails } from './messages.ts';
 import { RateMeter } from './rate-meter.ts';
@@ -34,7 +35,10 @@ export class BarReporter implements Reporter {
   follow(events: EventEmitter<SchedulerEvents>, route: Route): void {
     this.#tally.follow(events);
     events.on('transferStarted', (view) => this.say('info', `${copyingPath(view, route)}...`));
-    sayDetails(events, route, (level, text) => this.say(level, text));
+    const say = (level: Level, text: string): void => this.say(level, text);
+    sayDetails(events, route, say);
+    // What a builder printed last is on the display.
+    sayBuilds(events, { ...route, printBuildLogs: route.printBuildLogs ?? false }, say);
     this.#start();
   }
 
@@ -64,11 +68,12 @@ export class BarReporter implements Reporter {
   }
 
   #draw(): void {
-    const narRate = this.#rate.sample(this.#clock.now(), this.#check?.narBytes ?? this.#tally.narBytes);
+    const now = this.#clock.now();
+    const narRate = this.#rate.sample(now, this.#check?.narBytes ?? this.#tally.narBytes);
     const { columns, rows } = this.#terminal;
-    const options: FrameOptions = { columns, rows, narRate };
+    const options: FrameOptions = { columns, rows, narRate, now };
     this.#block.draw(
-      this.#check === undefined ? transferFrame(this.#tally, options) : checkFrame(this.#check, options),
+      this.#check === undefined ? progressFrame(this.#tally, options) : checkFrame(this.#check, options),
     );
   }
 }

@@ -1,5 +1,6 @@
 /** What a progress display shows at one moment, as lines that fit the terminal. */
 import { pathName } from '../../formats/store-path.ts';
+import { buildLines } from './build-lines.ts';
 import type { RunningTransfer, Tally } from './tally.ts';
 import { countPaths, formatBytes, formatBytesOf, formatRate, formatSeconds } from './units.ts';
 
@@ -8,21 +9,28 @@ export interface FrameOptions {
   readonly rows: number;
   /** Bytes unpacked a second, lately. */
   readonly narRate: number;
+  /** In milliseconds, on the clock of the tally. */
+  readonly now: number;
 }
 
-/** More running transfers than these are only counted. */
-const MAX_TRANSFERS = 10;
+/** More running builds and transfers than these are only counted. */
+const MAX_RUNNING = 10;
 /** Rows that are left to what was on the screen before. */
 const ROWS_LEFT = 3;
 const GAUGE_WIDTH = 16;
 
-/** The running transfers, longest-running first, and a line that sums up. No line is wider than the terminal. */
-export function transferFrame(tally: Tally, options: FrameOptions): string[] {
-  const room = Math.max(0, Math.min(MAX_TRANSFERS, options.rows - ROWS_LEFT));
-  const running = [...tally.running.values()];
-  const shown = running.length > room ? running.slice(0, Math.max(0, room - 1)) : running;
-  const lines = transferLines(shown, options);
-  if (room > 0 && shown.length < running.length) lines.push(`  … and ${running.length - shown.length} more`);
+/** The running builds and transfers, longest-running first, and a line that sums up. No line is wider than the terminal. */
+export function progressFrame(tally: Tally, options: FrameOptions): string[] {
+  const room = Math.max(0, Math.min(MAX_RUNNING, options.rows - ROWS_LEFT));
+  const [builds, transfers] = [[...tally.builds.running.values()], [...tally.running.values()]];
+  const running = builds.length + transfers.length;
+  const most = running > room ? Math.max(0, room - 1) : running;
+  // Where not all fit, some of either are seen.
+  const mostBuilds = Math.max(most - transfers.length, Math.ceil(most / 2));
+  const shownBuilds = builds.slice(0, mostBuilds);
+  const shownTransfers = transfers.slice(0, most - shownBuilds.length);
+  const lines = [...buildLines(shownBuilds, options.now), ...transferLines(shownTransfers, options)];
+  if (room > 0 && lines.length < running) lines.push(`  … and ${running - lines.length} more`);
   return [...lines, summaryLine(tally, options)].map((line) => fit(line, options.columns));
 }
 
@@ -57,26 +65,38 @@ function gauge(done: number, total: number): string {
 
 /** The most important first; parts at the end are left out where the terminal is narrow. */
 function summaryLine(tally: Tally, options: FrameOptions): string {
-  const { totals, undecided, unpacked } = tally;
-  if (totals.paths === 0) return undecided === 0 ? 'starting' : `looking up ${countPaths(undecided)}`;
-  const narBytes = Math.min(tally.narBytes, totals.narBytes);
-  // Without compression there is one size only, and a second one would say the same again.
-  const isPlain = totals.downloadBytes === totals.narBytes;
+  const { totals, undecided, builds } = tally;
+  const lookingUp =
+    totals.paths > 0 || builds.expected > 0 ? `looking up ${undecided} more` : `looking up ${countPaths(undecided)}`;
   const parts = [
-    `${unpacked}/${totals.paths} paths`,
-    `${formatBytesOf(narBytes, totals.narBytes)}${isPlain ? '' : ' unpacked'}`,
-    options.narRate >= 1 ? formatRate(options.narRate) : '',
-    unpacked < totals.paths ? timeLeft(tally, totals.narBytes - narBytes, options) : 'registering',
-    isPlain ? '' : `${formatBytesOf(tally.downloadedBytes, totals.downloadBytes)} downloaded`,
-    tally.uploadedBytes > 0 ? `${formatBytes(tally.uploadedBytes)} uploaded` : '',
-    undecided > 0 ? `looking up ${undecided} more` : '',
+    builds.expected > 0 ? `${builds.done}/${builds.expected} built` : '',
+    builds.failed > 0 ? `${builds.failed} failed` : '',
+    ...(totals.paths > 0 ? transferParts(tally, options) : []),
+    undecided > 0 ? lookingUp : '',
   ].filter((part) => part !== '');
+  if (parts.length === 0) return 'starting';
   let line = parts.shift()!;
   for (const part of parts) {
     if (line.length + part.length + 2 > options.columns - 1) break;
     line += `, ${part}`;
   }
   return line;
+}
+
+function transferParts(tally: Tally, options: FrameOptions): string[] {
+  const { totals, unpacked } = tally;
+  const narBytes = Math.min(tally.narBytes, totals.narBytes);
+  // Without compression there is one size only, and a second one would say the same again.
+  const isPlain = totals.downloadBytes === totals.narBytes;
+  const isBuilding = tally.builds.done < tally.builds.expected;
+  return [
+    `${unpacked}/${totals.paths} paths`,
+    `${formatBytesOf(narBytes, totals.narBytes)}${isPlain ? '' : ' unpacked'}`,
+    options.narRate >= 1 ? formatRate(options.narRate) : '',
+    unpacked < totals.paths ? timeLeft(tally, totals.narBytes - narBytes, options) : isBuilding ? '' : 'registering',
+    isPlain ? '' : `${formatBytesOf(tally.downloadedBytes, totals.downloadBytes)} downloaded`,
+    tally.uploadedBytes > 0 ? `${formatBytes(tally.uploadedBytes)} uploaded` : '',
+  ];
 }
 
 /** As long as everything takes at the rate of all together, or the slowest at its own: whichever is longer. */

@@ -7,6 +7,7 @@
 import type { EventEmitter } from 'eventemitter3';
 import { printStorePath, type StorePath } from '../../formats/store-path.ts';
 import type { SchedulerEvents, TransferView } from '../../goals/events.ts';
+import { buildingPath } from './build-messages.ts';
 import type { CheckView } from './frame.ts';
 import { copyingPath, sayDetails } from './messages.ts';
 import { type Clock, isWanted, LEVELS, type Level, type Reporter, type Route } from './reporter.ts';
@@ -18,6 +19,8 @@ const ACTIVITY = {
   fileTransfer: 101,
   realise: 102,
   copyPaths: 103,
+  builds: 104,
+  build: 105,
   optimiseStore: 106,
   verifyPaths: 107,
   substitute: 108,
@@ -27,7 +30,7 @@ const CHECKS = {
   measure: 'measuring store paths',
   optimise: 'optimising store paths',
 } as const;
-const RESULT = { progress: 105, setExpected: 106 } as const;
+const RESULT = { buildLogLine: 101, setPhase: 104, progress: 105, setExpected: 106 } as const;
 
 type Field = string | number;
 
@@ -55,10 +58,13 @@ export class JsonReporter implements Reporter {
   /** Activities that were started, and not stopped. */
   readonly #open = new Set<number>();
   readonly #transfers = new Map<StorePath, Transfer>();
+  readonly #running = new Map<StorePath, number>();
   #started = 0;
   #failed = 0;
   #realise = 0;
   #copyPaths = 0;
+  /** The activity of all builds, where there are any. */
+  #builds: number | undefined;
   #verifyPaths: number | undefined;
 
   /** @param processId - makes activities of several processes different; the ids stay exact as doubles. */
@@ -74,6 +80,7 @@ export class JsonReporter implements Reporter {
     this.#realise = this.#start(ACTIVITY.realise);
     this.#copyPaths = this.#start(ACTIVITY.copyPaths, { parent: this.#realise });
     this.#tally.follow(events);
+    this.#followBuilds(events, route);
     events.on('transferExpected', () => {
       const { downloadBytes, narBytes } = this.#tally.totals;
       if (downloadBytes !== undefined) this.#setExpected(ACTIVITY.fileTransfer, downloadBytes);
@@ -116,6 +123,47 @@ export class JsonReporter implements Reporter {
 
   [Symbol.dispose](): void {
     for (const id of [...this.#open].reverse()) this.#stop(id);
+  }
+
+  #followBuilds(events: EventEmitter<SchedulerEvents>, route: Route): void {
+    const result = (drvPath: StorePath, type: number, field: string): void => {
+      const id = this.#running.get(drvPath);
+      if (id !== undefined) this.#put({ action: 'result', fields: [field], id, type });
+    };
+    events.on('buildExpected', () => this.#showBuilds());
+    events.on('buildStarted', ({ machine, ...view }) => {
+      const fields = [printStorePath(route.storeDir, view.drvPath), machine ?? '', 1, 1];
+      const text = buildingPath(view, machine, route);
+      this.#running.set(
+        view.drvPath,
+        this.#start(ACTIVITY.build, { level: 'info', text, fields, parent: this.#buildsActivity() }),
+      );
+      this.#showBuilds();
+    });
+    events.on('buildPhase', ({ drvPath, phase }) => result(drvPath, RESULT.setPhase, phase));
+    events.on('buildLog', ({ drvPath, lines }) => {
+      for (const line of lines) result(drvPath, RESULT.buildLogLine, line);
+    });
+    events.on('buildWarning', ({ message }) => this.say('warn', `warning: ${message}`));
+    events.on('buildFinished', ({ drvPath }) => this.#stopBuild(drvPath));
+    events.on('buildFailed', ({ drvPath }) => this.#stopBuild(drvPath));
+  }
+
+  #buildsActivity(): number {
+    this.#builds ??= this.#start(ACTIVITY.builds, { parent: this.#realise });
+    return this.#builds;
+  }
+
+  #stopBuild(drvPath: StorePath): void {
+    const id = this.#running.get(drvPath);
+    this.#running.delete(drvPath);
+    if (id !== undefined) this.#stop(id);
+    this.#showBuilds();
+  }
+
+  #showBuilds(): void {
+    const { done, expected, running, failed } = this.#tally.builds;
+    this.#progress(this.#buildsActivity(), done, expected, running.size, failed);
   }
 
   #startTransfer(view: TransferView, route: Route): void {

@@ -1,6 +1,7 @@
 /** Progress as plain lines: one a path, as Nix prints them where there is no terminal. */
 import type { EventEmitter } from 'eventemitter3';
 import type { SchedulerEvents } from '../../goals/events.ts';
+import { sayBuilds } from './build-messages.ts';
 import { copyingPath, sayDetails } from './messages.ts';
 import { type Clock, isWanted, type Level, type Reporter, type Route } from './reporter.ts';
 import { summaryOf } from './summary.ts';
@@ -25,7 +26,9 @@ export class RawReporter implements Reporter {
   follow(events: EventEmitter<SchedulerEvents>, route: Route): void {
     this.#tally.follow(events);
     events.on('transferStarted', (view) => this.say('info', `${copyingPath(view, route)}...`));
-    sayDetails(events, route, (level, text) => this.say(level, text));
+    const say = (level: Level, text: string): void => this.say(level, text);
+    sayDetails(events, route, say);
+    sayBuilds(events, route, say);
   }
 
   summarise(): void {

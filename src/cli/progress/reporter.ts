@@ -30,6 +30,8 @@ export interface Route {
   readonly to: string;
   /** How many stores are copied from, of which one can stand in for another; where it is missing, one. */
   readonly sources?: number;
+  /** Whether each line that builders print is told; by default where there is no live display. */
+  readonly printBuildLogs?: boolean | undefined;
 }
 
 /** The time, and a call every so often; a test has its own. */

@@ -8,11 +8,20 @@ const WIDTH = 79;
 /** A longer URI does not move the columns of the others. */
 const MAX_URI_WIDTH = 44;
 
-/** Undefined where nothing was copied, and nothing went wrong but what is told as the end of a path. */
+/** Undefined where nothing was built or copied, and nothing went wrong but what is told as the end of a path. */
 export function summaryOf(tally: Tally, now: number): string | undefined {
   const caches = describeCaches(tally.caches, tally.registered);
-  if (tally.registered === 0) return caches.length === 0 ? undefined : ['copied nothing', ...caches].join('\n');
-  return [describeSum(tally, now), ...caches].join('\n');
+  const copied = tally.registered > 0 ? [describeSum(tally, now)] : caches.length > 0 ? ['copied nothing'] : [];
+  const lines = [...describeBuilds(tally, now), ...copied, ...caches];
+  return lines.length === 0 ? undefined : lines.join('\n');
+}
+
+function describeBuilds({ builds: { done, failed }, startedAt }: Tally, now: number): string[] {
+  if (done + failed === 0) return [];
+  const failures = failed === 0 ? '' : `, ${failed} failed`;
+  return [
+    `built ${done === 1 ? '1 derivation' : `${done} derivations`}${failures}, in ${formatDuration(now - startedAt)}`,
+  ];
 }
 
 function describeSum(tally: Tally, now: number): string {

@@ -2,6 +2,7 @@
 import type { EventEmitter } from 'eventemitter3';
 import type { StorePath } from '../../formats/store-path.ts';
 import type { SchedulerEvents, TransferView } from '../../goals/events.ts';
+import { BuildTally } from './build-tally.ts';
 import { CacheTallies } from './cache-tallies.ts';
 
 /** A transfer that a worker has begun and not ended. */
@@ -34,6 +35,7 @@ export class Tally {
   readonly running: Map<StorePath, RunningTransfer> = new Map();
   readonly startedAt: number;
   readonly caches: CacheTallies;
+  readonly builds: BuildTally;
   readonly #now: () => number;
   /** Every transfer that counts, and below what they add up to. */
   readonly #expected = new Map<StorePath, TransferView>();
@@ -54,9 +56,10 @@ export class Tally {
     this.#now = now;
     this.startedAt = now();
     this.caches = new CacheTallies(now);
+    this.builds = new BuildTally(now);
   }
 
-  /** Paths that were made valid. */
+  /** Paths that were copied, and made valid. */
   get registered(): number {
     return this.#registered;
   }
@@ -94,11 +97,13 @@ export class Tally {
 
   follow(events: EventEmitter<SchedulerEvents>): void {
     this.caches.follow(events);
+    this.builds.follow(events);
     events.on('goalStarted', ({ path }) => this.#undecided.add(path));
     events.on('goalFinished', ({ path, result }) => {
       this.#undecided.delete(path);
       if (result.state !== 'succeeded') this.#forget(path);
     });
+    events.on('buildExpected', ({ drvPath }) => this.#undecided.delete(drvPath));
     events.on('transferExpected', (view) => {
       this.#undecided.delete(view.path);
       this.#expect(view);
@@ -123,7 +128,7 @@ export class Tally {
       if (this.#forget(path)) this.#undecided.add(path);
     });
     events.on('pathsRegistered', ({ paths }) => {
-      this.#registered += paths.length;
+      for (const path of paths) if (this.#expected.has(path)) this.#registered++;
     });
   }
 

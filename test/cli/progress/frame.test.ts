@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkFrame, transferFrame } from '../../../src/cli/progress/frame.ts';
+import { checkFrame, progressFrame } from '../../../src/cli/progress/frame.ts';
 import { Tally } from '../../../src/cli/progress/tally.ts';
+import { Builds } from '../../support/builds.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { MIB, Transfers } from '../../support/transfers.ts';
+import { MIB, pathNamed, Transfers } from '../../support/transfers.ts';
 
 function follow(clock = new FakeClock()): { tally: Tally; transfers: Transfers } {
   const tally = new Tally(() => clock.now());
@@ -32,7 +33,7 @@ function busy(): Tally {
 }
 
 test('a frame shows what runs, oldest first, and what all comes to', () => {
-  assert.deepEqual(transferFrame(busy(), { columns: 120, rows: 24, narRate: 10 * MIB }), [
+  assert.deepEqual(progressFrame(busy(), { columns: 120, rows: 24, narRate: 10 * MIB, now: 0 }), [
     '  a-big-one-1.0  10.0/40.0 MiB  5.0 MiB/s  [====            ]',
     '  small            1.0/2.0 MiB  512 KiB/s  [========        ]',
     '1/4 paths, 21.0/100 MiB unpacked, 10.0 MiB/s, 8 s left, 10.5/50.0 MiB downloaded',
@@ -47,7 +48,7 @@ test('the time left is that of the slowest transfer, where it takes longer than 
   transfers.progress(slow, MIB / 2);
   clock.pass(1000);
   transfers.progress(slow, MIB);
-  const [, summary] = transferFrame(tally, { columns: 120, rows: 24, narRate: 100 * MIB });
+  const [, summary] = progressFrame(tally, { columns: 120, rows: 24, narRate: 100 * MIB, now: 0 });
   assert.match(summary!, /, 18 s left,/);
 });
 
@@ -60,21 +61,21 @@ test('a frame shows how much of an upload has gone out', () => {
     downloadedBytes: 0,
     uploadedBytes: 3 * MIB,
   });
-  const frame = transferFrame(tally, { columns: 120, rows: 24, narRate: 0 });
+  const frame = progressFrame(tally, { columns: 120, rows: 24, narRate: 0, now: 0 });
   assert.match(frame[0]!, /^ {2}a-big-one-1\.0 {2}3\.0 MiB uploaded /);
   assert.match(frame[1]!, /, 3\.0 MiB uploaded$/);
 });
 
 for (const columns of [1, 2, 10, 20, 30, 40, 50, 60, 70, 80, 200]) {
   test(`no line of a frame reaches the last of ${columns} columns`, () => {
-    const lines = transferFrame(busy(), { columns, rows: 24, narRate: MIB });
+    const lines = progressFrame(busy(), { columns, rows: 24, narRate: MIB, now: 0 });
     for (const line of lines) assert.ok(line.length <= Math.max(1, columns - 1), line);
     assert.ok(lines.at(-1)!.length > 0);
   });
 }
 
 test('a narrow terminal gets names and sizes, and no rates', () => {
-  assert.deepEqual(transferFrame(busy(), { columns: 50, rows: 24, narRate: MIB }), [
+  assert.deepEqual(progressFrame(busy(), { columns: 50, rows: 24, narRate: MIB, now: 0 }), [
     '  a-big-one-1.0  10.0/40.0 MiB',
     '  small            1.0/2.0 MiB',
     '1/4 paths, 21.0/100 MiB unpacked, 1.0 MiB/s',
@@ -84,48 +85,83 @@ test('a narrow terminal gets names and sizes, and no rates', () => {
 test('a long name is cut where sizes would not fit beside it', () => {
   const { tally, transfers } = follow();
   transfers.start(`${'long-'.repeat(20)}1`, 2 * MIB);
-  const [line] = transferFrame(tally, { columns: 80, rows: 24, narRate: 0 });
+  const [line] = progressFrame(tally, { columns: 80, rows: 24, narRate: 0, now: 0 });
   assert.equal(line, '  long-long-long-long-long-long-long-long-lon…  0/2.0 MiB    [                ]');
 });
 
 test('what has no room is counted, oldest kept', () => {
   const { tally, transfers } = follow();
   for (let index = 0; index < 30; index++) transfers.start(`p${index}`, MIB);
-  const tall = transferFrame(tally, { columns: 80, rows: 50, narRate: 0 });
+  const tall = progressFrame(tally, { columns: 80, rows: 50, narRate: 0, now: 0 });
   assert.equal(tall.length, 11);
   assert.match(tall[0]!, /^ {2}p0 /);
   assert.equal(tall[9], '  … and 21 more');
-  const flat = transferFrame(tally, { columns: 80, rows: 6, narRate: 0 });
+  const flat = progressFrame(tally, { columns: 80, rows: 6, narRate: 0, now: 0 });
   assert.deepEqual(flat.slice(1, 3), [flat[1], '  … and 28 more']);
-  assert.equal(transferFrame(tally, { columns: 80, rows: 3, narRate: 0 }).length, 1);
+  assert.equal(progressFrame(tally, { columns: 80, rows: 3, narRate: 0, now: 0 }).length, 1);
 });
 
 test('before anything is expected a frame says what is looked up', () => {
   const { tally, transfers } = follow();
-  const options = { columns: 80, rows: 24, narRate: 0 };
-  assert.deepEqual(transferFrame(tally, options), ['starting']);
+  const options = { columns: 80, rows: 24, narRate: 0, now: 0 };
+  assert.deepEqual(progressFrame(tally, options), ['starting']);
   transfers.events.emit('goalStarted', { path: transfers.view('a', 1, 1).path });
-  assert.deepEqual(transferFrame(tally, options), ['looking up 1 path']);
+  assert.deepEqual(progressFrame(tally, options), ['looking up 1 path']);
 });
 
 test('when all is unpacked a frame says that it is being registered', () => {
   const { tally, transfers } = follow();
   transfers.finish(transfers.start('a', 2 * MIB));
-  const [line] = transferFrame(tally, { columns: 80, rows: 24, narRate: 0 });
+  const [line] = progressFrame(tally, { columns: 80, rows: 24, narRate: 0, now: 0 });
   assert.equal(line, '1/1 paths, 2.0/2.0 MiB unpacked, registering, 1.0/1.0 MiB downloaded');
 });
 
 test('where nothing is compressed there is one size', () => {
   const { tally, transfers } = follow();
   transfers.expect('a', 2 * MIB, 2 * MIB);
-  const [line] = transferFrame(tally, { columns: 80, rows: 24, narRate: 0 });
+  const [line] = progressFrame(tally, { columns: 80, rows: 24, narRate: 0, now: 0 });
   assert.equal(line, '0/1 paths, 0/2.0 MiB');
 });
 
 test('a check is one line', () => {
-  const options = { columns: 80, rows: 24, narRate: 2 * MIB };
+  const options = { columns: 80, rows: 24, narRate: 2 * MIB, now: 0 };
   assert.deepEqual(checkFrame({ done: 3, expected: 51, narBytes: 0 }, options), ['checked 3/51 paths']);
   assert.deepEqual(checkFrame({ done: 3, expected: 51, narBytes: 5 * MIB }, options), [
     'checked 3/51 paths, 5.0 MiB read, 2.0 MiB/s',
+  ]);
+});
+
+test('builds and transfers are shown together, and what both come to', () => {
+  const { tally, transfers } = follow();
+  const builds = new Builds(transfers.events);
+  builds.expect('later');
+  builds.log(builds.start('hello'), 'gcc');
+  builds.finish(builds.start('done'));
+  transfers.progress(transfers.start('glibc', 4 * MIB), MIB);
+  assert.deepEqual(progressFrame(tally, { columns: 120, rows: 24, narRate: 0, now: 3_000 }), [
+    '  hello  3 s  > gcc',
+    '  glibc  1.0/4.0 MiB    [====            ]',
+    '1/3 built, 0/1 paths, 1.0/4.0 MiB unpacked, 0.5/2.0 MiB downloaded',
+  ]);
+});
+
+test('where not all fit, some builds and some transfers are seen', () => {
+  const { tally, transfers } = follow();
+  const builds = new Builds(transfers.events);
+  for (let number = 0; number < 9; number++) builds.start(`build-${number}`);
+  for (let number = 0; number < 9; number++) transfers.start(`path-${number}`, MIB);
+  const lines = progressFrame(tally, { columns: 120, rows: 24, narRate: 0, now: 0 });
+  assert.equal(lines.filter((line) => line.includes('build-')).length, 5);
+  assert.equal(lines.filter((line) => line.includes('path-')).length, 4);
+  assert.equal(lines.at(-2), '  … and 9 more');
+});
+
+test('builds alone need no word of transfers, but for what is still looked up', () => {
+  const { tally, transfers } = follow();
+  const builds = new Builds(transfers.events);
+  builds.fail(builds.start('a'));
+  transfers.events.emit('goalStarted', { path: pathNamed('b') });
+  assert.deepEqual(progressFrame(tally, { columns: 120, rows: 24, narRate: 0, now: 0 }), [
+    '0/1 built, 1 failed, looking up 1 more',
   ]);
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { JsonReporter } from '../../../src/cli/progress/json-reporter.ts';
 import type { Level } from '../../../src/cli/progress/reporter.ts';
+import { Builds } from '../../support/builds.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { ROUTE, Transfers } from '../../support/transfers.ts';
 
@@ -156,5 +157,36 @@ test('a check is the activity VerifyPaths', () => {
     { action: 'start', id: FIRST_ID + 2, level: 3, parent: 0, text: 'checking store paths', type: 107 },
     { action: 'result', fields: [1, 51, 0, 0], id: FIRST_ID + 2, type: 105 },
     { action: 'result', fields: [2, 51, 0, 0], id: FIRST_ID + 2, type: 105 },
+  ]);
+});
+
+test('a build is the activity Build among Builds, with its phases and lines', () => {
+  const { transfers, messages } = follow();
+  const builds = new Builds(transfers.events);
+  const view = builds.start('a', 'ssh-ng://far');
+  builds.phase(view, 'buildPhase');
+  builds.log(view, 'one', 'two');
+  builds.finish(view);
+  const drv = '/nix/store/00000000000000000000000000000000-a.drv';
+  const [all, one] = [FIRST_ID + 2, FIRST_ID + 3];
+  const progress = (...fields: readonly number[]): Message => ({ action: 'result', fields, id: all, type: 105 });
+  assert.deepEqual(messages.slice(2), [
+    { action: 'start', id: all, level: 0, parent: FIRST_ID, text: '', type: 104 },
+    progress(0, 1, 0, 0),
+    {
+      action: 'start',
+      fields: [drv, 'ssh-ng://far', 1, 1],
+      id: one,
+      level: 3,
+      parent: all,
+      text: `building '${drv}' on 'ssh-ng://far'`,
+      type: 105,
+    },
+    progress(0, 1, 1, 0),
+    { action: 'result', fields: ['buildPhase'], id: one, type: 104 },
+    { action: 'result', fields: ['one'], id: one, type: 101 },
+    { action: 'result', fields: ['two'], id: one, type: 101 },
+    { action: 'stop', id: one },
+    progress(1, 1, 0, 0),
   ]);
 });

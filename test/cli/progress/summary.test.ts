@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { summaryOf } from '../../../src/cli/progress/summary.ts';
 import { Tally } from '../../../src/cli/progress/tally.ts';
 import { type SluiceError, TimedOutError, TransferError } from '../../../src/errors.ts';
+import { Builds } from '../../support/builds.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { MIB, Transfers } from '../../support/transfers.ts';
+import { MIB, pathNamed, Transfers } from '../../support/transfers.ts';
 
 const [A, B] = ['https://a.example.org', 'https://cache-b.example.org'] as const;
 
@@ -117,5 +118,21 @@ test('a URI that is too long moves its own line only', () => {
   assert.deepEqual(run.lines?.slice(1), [
     `  ${long}  1 path, 2.0 MiB downloaded`,
     `  ${B.padEnd(44)}  1 path, 2.0 MiB downloaded`,
+  ]);
+});
+
+test('what was built comes first, and is not counted as copied', () => {
+  const run = follow();
+  const builds = new Builds(run.transfers.events);
+  builds.finish(builds.start('a'));
+  run.transfers.events.emit('pathsRegistered', { paths: [pathNamed('a')], milliseconds: 1 });
+  run.clock.pass(1000);
+  assert.deepEqual(run.lines, ['built 1 derivation, in 1.0 s']);
+  builds.fail(builds.start('b'));
+  run.copy(A);
+  run.clock.pass(1000);
+  assert.deepEqual(run.lines, [
+    'built 1 derivation, 1 failed, in 2.0 s',
+    'copied 1 path, 4.0 MiB (2.0 MiB downloaded), in 2.0 s: 0.5 paths/s, 2.0 MiB/s',
   ]);
 });

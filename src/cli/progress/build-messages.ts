@@ -1,0 +1,29 @@
+/** The messages of builds, in the words of Nix: that one begins, what it prints, and that it failed. */
+import type { EventEmitter } from 'eventemitter3';
+import { printStorePath } from '../../formats/store-path.ts';
+import type { BuildView, SchedulerEvents } from '../../goals/events.ts';
+import { plainText } from './build-lines.ts';
+import type { Level, Route } from './reporter.ts';
+
+/** As Nix says it, but for the dots at the end. */
+export function buildingPath({ drvPath }: BuildView, machine: string | undefined, { storeDir }: Route): string {
+  return `building '${printStorePath(storeDir, drvPath)}'${machine === undefined ? '' : ` on '${machine}'`}`;
+}
+
+export function sayBuilds(
+  events: EventEmitter<SchedulerEvents>,
+  route: Route,
+  say: (level: Level, text: string) => void,
+): void {
+  const { storeDir, printBuildLogs = true } = route;
+  events.on('buildStarted', ({ machine, ...view }) => say('info', `${buildingPath(view, machine, route)}...`));
+  events.on('buildPhase', ({ name, phase }) => say('talkative', `${name}> phase ${plainText(phase)}`));
+  // Who asks for the lines wants them beside a live display as well, which tells of little else.
+  const level = route.printBuildLogs ? 'notice' : printBuildLogs ? 'info' : 'talkative';
+  events.on('buildLog', ({ name, lines }) => say(level, lines.map((line) => `${name}> ${plainText(line)}`).join('\n')));
+  events.on('buildWarning', ({ message }) => say('warn', `warning: ${message}`));
+  // How it failed in detail is told at the end, which may be long from now.
+  events.on('buildFailed', ({ drvPath, error }) => {
+    if (error !== undefined) say('warn', `failed: '${printStorePath(storeDir, drvPath)}'`);
+  });
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { buildLines, plainText } from '../../../src/cli/progress/build-lines.ts';
+import type { RunningBuild } from '../../../src/cli/progress/build-tally.ts';
+import { pathNamed } from '../../support/transfers.ts';
+
+function running(name: string, more: Partial<RunningBuild> = {}): RunningBuild {
+  const nothing = { machine: undefined, phase: undefined, lastLine: undefined };
+  return { drvPath: pathNamed(`${name}.drv`), name, startedAt: 0, ...nothing, ...more };
+}
+
+test('builds are lines of a table: name, phase and machine, time, and what was printed last', () => {
+  const builds = [
+    running('hello-2.12', { phase: 'buildPhase', lastLine: 'gcc -c hello.c' }),
+    running('gcc-13', { machine: 'ssh-ng://far', startedAt: 30_000 }),
+    running('x', { phase: 'checkPhase', machine: 'ssh-ng://far', startedAt: 41_500 }),
+  ];
+  assert.deepEqual(buildLines(builds, 42_000), [
+    '  hello-2.12  buildPhase                  42 s  > gcc -c hello.c',
+    '  gcc-13      on ssh-ng://far             12 s',
+    '  x           checkPhase on ssh-ng://far   0 s',
+  ]);
+});
+
+test('where no build says more than its name, there is no room for it', () => {
+  assert.deepEqual(buildLines([running('a'), running('bc')], 1_000), ['  a   1 s', '  bc  1 s']);
+});
+
+test('a long name is cut', () => {
+  const [line] = buildLines([running('x'.repeat(60))], 0);
+  assert.equal(line, `  ${'x'.repeat(39)}…  0 s`);
+});
+
+for (const [line, shown, why] of [
+  ['\u001b[1;31merror:\u001b[0m no', 'error: no', 'colours'],
+  ['50%\r100%', '50%100%', 'carriage returns'],
+  ['a\tb', 'a b', 'tabs'],
+  ['\u001b]0;title\u0007x', 'x', 'titles of windows'],
+  ['\u001b[2J\u001b[Hgone', 'gone', 'movements of the cursor'],
+  ['größer [y/n]', 'größer [y/n]', 'nothing of what is only text'],
+] as const) {
+  test(`plain text loses ${why}`, () => assert.equal(plainText(line), shown));
+}

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sayBuilds } from '../../../src/cli/progress/build-messages.ts';
+import type { Route } from '../../../src/cli/progress/reporter.ts';
+import { Builds } from '../../support/builds.ts';
+import { ROUTE } from '../../support/transfers.ts';
+
+function follow(route: Partial<Route> = {}): { builds: Builds; said: string[] } {
+  const builds = new Builds();
+  const said: string[] = [];
+  sayBuilds(builds.events, { ...ROUTE, ...route }, (level, text) => said.push(`${level}: ${text}`));
+  return { builds, said };
+}
+
+const DRV = '/nix/store/00000000000000000000000000000000-a.drv';
+
+test('a build begins, prints and fails in the words of Nix', () => {
+  const { builds, said } = follow();
+  const view = builds.start('a', 'ssh-ng://far');
+  builds.phase(view, 'buildPhase');
+  builds.log(view, 'one', '\u001b[1mtwo\u001b[0m');
+  builds.fail(view);
+  assert.deepEqual(said, [
+    `info: building '${DRV}' on 'ssh-ng://far'...`,
+    'talkative: a> phase buildPhase',
+    'info: a> one\na> two',
+    `warn: failed: '${DRV}'`,
+  ]);
+});
+
+for (const [printBuildLogs, level] of [
+  [true, 'notice'],
+  [false, 'talkative'],
+] as const) {
+  test(`lines of builders are of level ${level} where printing them is ${printBuildLogs}`, () => {
+    const { builds, said } = follow({ printBuildLogs });
+    builds.log(builds.start('a'), 'one');
+    assert.equal(said.at(-1), `${level}: a> one`);
+  });
+}
+
+test('a build that nobody needs any more ends without a word', () => {
+  const { builds, said } = follow();
+  const view = builds.start('a');
+  builds.events.emit('buildFailed', { ...view, error: undefined });
+  builds.events.emit('buildWarning', { ...view, message: 'no sandbox here' });
+  assert.deepEqual(said.slice(1), ['warn: warning: no sandbox here']);
+});
