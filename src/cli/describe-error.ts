@@ -1,6 +1,7 @@
 /** Errors as the user reads them: what went wrong, why where that adds something, and what to do. */
 import { getSystemErrorMessage } from 'node:util';
-import { SluiceError } from '../errors.ts';
+import { BuildError, SluiceError } from '../errors.ts';
+import { plainText } from './plain-text.ts';
 
 const MAX_CAUSES = 8;
 
@@ -28,10 +29,20 @@ export function describeError(error: unknown, options: DescribeOptions): string 
     const isTold = lines.some((line) => line.includes(message) || line.includes(rawMessage(cause)));
     if (!isTold) lines.push(`cause: ${message}`);
   }
+  for (const link of chain) if (link instanceof BuildError) lines.push(...describeBuild(link));
   const hint = hintOf(chain);
   if (hint !== undefined) lines.push(`hint: ${hint}`);
   if (debug) lines.push(...chain.map(stackOf));
   return lines.join('\n');
+}
+
+/** What the builder printed last, and where it can be looked at. */
+function describeBuild({ failure: { logTail = [], keptBuildDir } }: BuildError): string[] {
+  const count = logTail.length === 1 ? 'line' : `${logTail.length} lines`;
+  return [
+    ...(logTail.length === 0 ? [] : [`last ${count} of its log:`, ...logTail.map((line) => `> ${plainText(line)}`)]),
+    ...(keptBuildDir === undefined ? [] : [`note: keeping build directory '${keptBuildDir}'`]),
+  ];
 }
 
 function causesOf(error: unknown): unknown[] {

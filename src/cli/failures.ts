@@ -3,7 +3,7 @@
  * paths that the user asked for are named.
  */
 import type { EventEmitter } from 'eventemitter3';
-import { IncompleteClosureError, type SluiceError } from '../errors.ts';
+import { BuildError, IncompleteClosureError, type SluiceError } from '../errors.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import type { SchedulerEvents } from '../goals/events.ts';
 import type { RealiseResult } from '../scheduler/scheduler.ts';
@@ -87,8 +87,14 @@ function isNamed(path: StorePath, { message }: SluiceError): boolean {
 /** The first failure, from which the others follow. */
 function rootOf(failure: SluiceError): SluiceError {
   let root = failure;
-  while (root instanceof IncompleteClosureError && isSluiceError(root.cause)) root = root.cause;
+  while (isOfAnother(root) && isSluiceError(root.cause)) root = root.cause;
   return root;
+}
+
+/** Whether something else failed, which this one needed. */
+function isOfAnother(error: SluiceError): boolean {
+  if (error instanceof BuildError) return error.failure.status === 'dependencyFailed';
+  return error instanceof IncompleteClosureError;
 }
 
 function isSluiceError(error: unknown): error is SluiceError {

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventEmitter } from 'eventemitter3';
 import { Failures } from '../../src/cli/failures.ts';
-import { IncompleteClosureError, NoSubstitutersError, type SluiceError, TransferError } from '../../src/errors.ts';
+import {
+  BuildError,
+  IncompleteClosureError,
+  NoSubstitutersError,
+  type SluiceError,
+  TransferError,
+} from '../../src/errors.ts';
 import { DEFAULT_STORE_DIR, printStorePath } from '../../src/formats/store-path.ts';
 import type { SchedulerEvents } from '../../src/goals/events.ts';
 import type { RealiseResult } from '../../src/scheduler/scheduler.ts';
@@ -93,5 +99,31 @@ test('paths that were given up are counted, with what to do', () => {
   const missing = new NoSubstitutersError(`no substituter has path '${shown('a')}'`);
   assert.deepEqual(describe({ a: missing, b: 'cancelled', c: 'cancelled' }).slice(1), [
     'hint: 2 of 3 paths were given up because of that; --keep-going goes on with them',
+  ]);
+});
+
+test('a build that failed is told once, with the end of its log, and not again for each that needs it', () => {
+  const root = new BuildError(`builder for '${shown('gcc.drv')}' failed with exit code 1`, {
+    hint: 'the whole log: sluice log',
+    failure: {
+      status: 'permanentFailure',
+      logTail: ['cc1: \u001b[31merror\u001b[0m', 'make: stop'],
+      keptBuildDir: '/tmp/x',
+    },
+  });
+  const dependent = new BuildError(`'${shown('hello.drv')}' needs '${shown('gcc.drv')}', which failed`, {
+    cause: root,
+    failure: { status: 'dependencyFailed' },
+  });
+  assert.deepEqual(describe({ 'hello.drv': dependent, 'gcc.drv': root }), [
+    [
+      `error: builder for '${shown('gcc.drv')}' failed with exit code 1`,
+      `needed by '${shown('hello.drv')}'`,
+      'last 2 lines of its log:',
+      '> cc1: error',
+      '> make: stop',
+      "note: keeping build directory '/tmp/x'",
+      'hint: the whole log: sluice log',
+    ].join('\n'),
   ]);
 });

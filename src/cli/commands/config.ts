@@ -63,9 +63,23 @@ function toJson(names: readonly SettingName[], configuration: Configuration): ob
   const entries = names.map((name) => {
     const { value, defaultValue, origins } = shown(name, configuration);
     const { about, aliases = [] } = settingSpec(name);
-    return [name, { value, defaultValue, description: about, aliases, origin: origins.join(', ') }];
+    return [
+      name,
+      {
+        value: toJsonValue(value),
+        defaultValue: toJsonValue(defaultValue),
+        description: about,
+        aliases,
+        origin: origins.join(', '),
+      },
+    ];
   });
   return Object.fromEntries(entries) as object;
+}
+
+/** Truth that may also be something else, as that of `sandbox`, is truth for programs, too. */
+function toJsonValue(value: Value): Value {
+  return value === 'true' || value === 'false' ? value === 'true' : value;
 }
 
 /** A setting as anybody may see it. */

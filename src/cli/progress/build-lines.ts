@@ -1,11 +1,9 @@
 /** Running builds as lines of a progress display: `  hello-2.12  buildPhase  12 s  > what it printed last`. */
+import { plainText } from '../plain-text.ts';
 import type { RunningBuild } from './build-tally.ts';
 import { formatSeconds } from './units.ts';
 
 const MAX_NAME_WIDTH = 40;
-/** Escape sequences of terminals, and what else would move the cursor. */
-const CONTROL = /\p{Cc}(?:\[[0-9;?]*[ -/]*[@-~]|\][^\p{Cc}]*)?/gu;
-
 /** @param now - on the clock of the builds' beginnings. Lines may be wider than the terminal. */
 export function buildLines(builds: readonly RunningBuild[], now: number): string[] {
   const rows = builds.map(({ name, phase = '', machine, startedAt }) => [
@@ -20,9 +18,4 @@ export function buildLines(builds: readonly RunningBuild[], now: number): string
     const said = lastLine === undefined ? '' : `  > ${plainText(lastLine)}`;
     return `  ${cells.filter((_, cell) => widths[cell]! > 0).join('  ')}${said}`;
   });
-}
-
-/** A line without what terminals take for commands. */
-export function plainText(line: string): string {
-  return line.replaceAll('\t', ' ').replace(CONTROL, '');
 }

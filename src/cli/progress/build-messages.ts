@@ -2,7 +2,7 @@
 import type { EventEmitter } from 'eventemitter3';
 import { printStorePath } from '../../formats/store-path.ts';
 import type { BuildView, SchedulerEvents } from '../../goals/events.ts';
-import { plainText } from './build-lines.ts';
+import { plainText } from '../plain-text.ts';
 import type { Level, Route } from './reporter.ts';
 
 /** As Nix says it, but for the dots at the end. */

@@ -66,7 +66,7 @@ test('as JSON there is all that is known, in the kinds that the values have', as
 
 const REJECTED = [
   ['frob', /^error: unknown setting 'frob'\n$/, 'an unknown setting'],
-  ['sandbox', /^error: unknown setting 'sandbox'\nhint: Nix has/, 'a setting of Nix that does nothing here'],
+  ['eval-cache', /^error: unknown setting 'eval-cache'\nhint: Nix has/, 'a setting of Nix that does nothing here'],
   ['extra-substituters', /^error: unknown setting/, 'what only adds to a setting'],
 ] as const;
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { buildLines, plainText } from '../../../src/cli/progress/build-lines.ts';
+import { buildLines } from '../../../src/cli/progress/build-lines.ts';
 import type { RunningBuild } from '../../../src/cli/progress/build-tally.ts';
 import { pathNamed } from '../../support/transfers.ts';
 
@@ -30,14 +30,3 @@ test('a long name is cut', () => {
   const [line] = buildLines([running('x'.repeat(60))], 0);
   assert.equal(line, `  ${'x'.repeat(39)}…  0 s`);
 });
-
-for (const [line, shown, why] of [
-  ['\u001b[1;31merror:\u001b[0m no', 'error: no', 'colours'],
-  ['50%\r100%', '50%100%', 'carriage returns'],
-  ['a\tb', 'a b', 'tabs'],
-  ['\u001b]0;title\u0007x', 'x', 'titles of windows'],
-  ['\u001b[2J\u001b[Hgone', 'gone', 'movements of the cursor'],
-  ['größer [y/n]', 'größer [y/n]', 'nothing of what is only text'],
-] as const) {
-  test(`plain text loses ${why}`, () => assert.equal(plainText(line), shown));
-}
