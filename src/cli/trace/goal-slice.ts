@@ -5,7 +5,7 @@
 import type { AsyncEvent, TraceArguments, TraceSink } from './trace-event.ts';
 
 /** What a goal does or waits for; between two of them it is at something short. */
-export type Phase = 'query' | 'queue' | 'transfer' | 'register';
+export type Phase = 'query' | 'queue' | 'transfer' | 'build' | 'register';
 
 export interface GoalSliceOptions {
   /** Of the goals of one trace, this one's. */
@@ -41,8 +41,8 @@ export class GoalSlice {
   begin(phase: Phase, now: number, args?: TraceArguments): void {
     this.endPhase(now);
     this.#phase = phase;
-    // An arrow leads from here to what the worker thread does.
-    const arrow = phase === 'transfer' ? { bind_id: this.id, flow_out: true } : {};
+    // An arrow leads from here to what the worker thread or the builder does.
+    const arrow = phase === 'transfer' || phase === 'build' ? { bind_id: this.id, flow_out: true } : {};
     this.#put('b', phase, now, args, arrow);
   }
 

@@ -1,11 +1,11 @@
 /**
  * A trace of what a scheduler does, as `--trace` writes it for Perfetto and chrome://tracing: goals and what they wait
- * for, registration, and each worker thread with its transfers. It is written as it goes and holds what is under way,
+ * for, registration, builds, and each worker thread with its transfers. It is written as it goes and holds what is under way,
  * not what is done.
  */
 import type { EventEmitter } from 'eventemitter3';
 import { pathName, printStorePath, type StoreDir, type StorePath } from '../../formats/store-path.ts';
-import type { SchedulerEvents, TransferView } from '../../goals/events.ts';
+import type { BuildView, SchedulerEvents, TransferView } from '../../goals/events.ts';
 import type { GoalResult } from '../../goals/goal.ts';
 import type { Progress, Timings } from '../../pool/messages.ts';
 import { GoalSlice } from './goal-slice.ts';
@@ -16,6 +16,8 @@ import { transferSlice } from './transfer-slice.ts';
 
 /** The main thread's heading and lane. Worker threads come after it, in the order of their numbers. */
 const MAIN = 1;
+/** The heading of builds, which have processes of their own; after any worker thread. */
+const BUILDS = 9_999;
 /** Above the number of any thread: a lane with its group's number is taken for the main thread of a process. */
 const FIRST_LANE = 10_000;
 
@@ -36,6 +38,7 @@ export class Trace implements Disposable {
   readonly #goals = new Map<StorePath, OpenGoal>();
   readonly #workers = new Map<number, LaneGroup>();
   readonly #commits: LaneGroup;
+  #builds: LaneGroup | undefined;
   readonly #traffic: Traffic;
   #goalCount = 0;
   #laneCount = 0;
@@ -69,6 +72,15 @@ export class Trace implements Disposable {
     events.on('transferProgress', (progress) => this.#receive(progress));
     events.on('transferFinished', (view) => this.#finishTransfer(view, storeDir));
     events.on('transferFailed', (view) => this.#giveUpTransfer(view));
+    events.on('buildExpected', ({ drvPath }) => this.#goals.get(drvPath)?.slice.begin('queue', this.#now()));
+    events.on('buildStarted', ({ drvPath, machine }) => {
+      this.#goals.get(drvPath)?.slice.begin('build', this.#now(), { machine });
+    });
+    events.on('buildPhase', ({ drvPath, phase }) => this.#goals.get(drvPath)?.slice.mark(phase, this.#now(), {}));
+    events.on('buildFinished', (view) => this.#endBuild(view, view.milliseconds));
+    events.on('buildFailed', ({ drvPath, error }) => {
+      this.#goals.get(drvPath)?.slice.endPhase(this.#now(), { error: error?.message ?? 'not needed any more' });
+    });
     events.on('substituterFailed', ({ path, substituter, error }) => {
       const args = { substituter, error: error.message };
       this.#goals.get(path)?.slice.mark('substituter failed', this.#now(), args);
@@ -144,6 +156,15 @@ export class Trace implements Disposable {
     const slice = this.#goals.get(path)?.slice;
     this.#traffic.change(now, slice?.phase === 'transfer' ? { running: -1 } : { queued: -1 });
     slice?.endPhase(now, { error: error?.message ?? 'not needed any more' });
+  }
+
+  #endBuild({ drvPath, name }: BuildView, milliseconds: number): void {
+    const now = this.#now();
+    const goal = this.#goals.get(drvPath)?.slice;
+    goal?.endPhase(now);
+    const start = Math.max(0, now - Math.round(milliseconds * 1000));
+    this.#builds ??= this.#newGroup(BUILDS, 'builds', 'build');
+    this.#builds.add({ name, start, end: now, from: goal?.id });
   }
 
   #worker(thread: number): LaneGroup {

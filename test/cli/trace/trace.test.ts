@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Trace } from '../../../src/cli/trace/trace.ts';
 import type { AsyncEvent, TraceEvent } from '../../../src/cli/trace/trace-event.ts';
 import type { Timings } from '../../../src/pool/messages.ts';
+import { Builds } from '../../support/builds.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { checkTrace, isComplete, storyOf } from '../../support/read-trace.ts';
 import { MIB, NAR_HASH, pathNamed, ROUTE, Transfers } from '../../support/transfers.ts';
@@ -195,4 +196,20 @@ test('events of goals that nobody has told of are no trouble', () => {
   transfers.progress(view, 1);
   transfers.finish(view);
   end();
+});
+
+test('a derivation waits, is built, and has a slice among the builds', () => {
+  const { transfers, clock, end } = follow();
+  const builds = new Builds(transfers.events);
+  const view = builds.expect('hello-2.12');
+  clock.pass(100);
+  transfers.events.emit('buildStarted', { ...view, machine: undefined });
+  builds.phase(view, 'buildPhase');
+  clock.pass(1_000);
+  builds.finish(view);
+  const events = end();
+  const story = ['b goal', 'b hello-2.12.drv', 'b queue', 'e queue', 'b build', 'n buildPhase', 'e build'];
+  assert.deepEqual(storyOf(events, 'hello-2.12.drv').slice(0, story.length), story);
+  const slice = events.filter(isComplete).find(({ name }) => name === 'hello-2.12');
+  assert.deepEqual([slice?.ts, slice?.dur], [100_000, 1_000_000]);
 });
