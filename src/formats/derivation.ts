@@ -42,13 +42,13 @@ export interface Derivation extends BasicDerivation {
   readonly inputDrvs: ReadonlyMap<StorePath, readonly string[]>;
 }
 
-/** What is printed in place of what a derivation says, where its hash is computed. */
-export interface PrintOptions {
-  /** Empty paths of outputs, and empty variables of the same name. */
-  readonly maskOutputs?: boolean;
-  /** In place of the input derivations: names of outputs, sorted, by hash in base16. */
-  readonly inputHashes?: ReadonlyMap<string, readonly string[]>;
+/** A derivation before all paths of its outputs are known. */
+export interface DraftDerivation extends Omit<Derivation, 'outputs'> {
+  readonly outputs: ReadonlyMap<string, Partial<DerivationOutput>>;
 }
+
+/** Names of outputs, sorted, by what stands for an input derivation; in the order in which they are printed. */
+export type PrintedInputs = Iterable<readonly [input: string, outputs: readonly string[]]>;
 
 const FORMAT = 'derivation';
 const DYNAMIC = 'dynamic derivations are not supported';
@@ -87,34 +87,46 @@ export function parseDerivation(storeDir: StoreDir, name: string, bytes: Uint8Ar
 }
 
 /** The text of the `.drv` file: what Nix prints, byte for byte; in UTF-8. */
-export function printDerivation(
+export function printDerivation(storeDir: StoreDir, derivation: Derivation): string {
+  const inputs = Array.from(derivation.inputDrvs, ([path, names]) => [printStorePath(storeDir, path), names] as const);
+  return printWithInputs(storeDir, derivation, inputs);
+}
+
+/** The text with other names for the input derivations, from which the hash of a derivation is computed. */
+export function printWithInputs(storeDir: StoreDir, derivation: Derivation, inputs: PrintedInputs): string {
+  return print(storeDir, derivation, inputs, ({ path }) => printStorePath(storeDir, path!), derivation.env);
+}
+
+/**
+ * The same text with empty paths of outputs and empty variables of the same names, from which the paths of the outputs
+ * are computed.
+ */
+export function printMasked(storeDir: StoreDir, derivation: DraftDerivation, inputs: PrintedInputs): string {
+  const env = Array.from(derivation.env, ([name, value]) => [name, derivation.outputs.has(name) ? '' : value] as const);
+  return print(storeDir, derivation, inputs, () => '', env);
+}
+
+function print(
   storeDir: StoreDir,
-  derivation: Derivation,
-  { maskOutputs = false, inputHashes }: PrintOptions = {},
+  derivation: DraftDerivation,
+  inputs: PrintedInputs,
+  printOutputPath: (output: Partial<DerivationOutput>) => string,
+  env: Iterable<readonly [name: string, value: string]>,
 ): string {
-  const print = (path: StorePath): string => printStorePath(storeDir, path);
-  const outputs = Array.from(derivation.outputs, ([name, { path, contentAddress }]) => {
+  const outputs = Array.from(derivation.outputs, ([name, output]) => {
+    const { contentAddress } = output;
     const method = contentAddress === undefined ? '' : printContentAddressMethod(contentAddress);
     const digits = contentAddress === undefined ? '' : printDigest(contentAddress.hash, 'base16');
-    return `("${name}","${maskOutputs ? '' : print(path)}","${method}","${digits}")`;
-  });
-  const printInput = (input: string, names: readonly string[]): string => `("${input}",${printPlainList(names)})`;
-  const inputs =
-    inputHashes === undefined
-      ? Array.from(derivation.inputDrvs, ([path, names]) => printInput(print(path), names))
-      : Array.from(inputHashes, ([hash, names]) => printInput(hash, names));
-  const env = Array.from(derivation.env, ([name, value]) => {
-    const shown = maskOutputs && derivation.outputs.has(name) ? '' : value;
-    return `(${printAtermString(name)},${printAtermString(shown)})`;
+    return `("${name}","${printOutputPath(output)}","${method}","${digits}")`;
   });
   const fields = [
     `[${outputs.join()}]`,
-    `[${inputs.join()}]`,
-    printPlainList(derivation.inputSrcs.map(print)),
+    `[${Array.from(inputs, ([input, names]) => `("${input}",${printPlainList(names)})`).join()}]`,
+    printPlainList(derivation.inputSrcs.map((path) => printStorePath(storeDir, path))),
     `"${derivation.system}"`,
     printAtermString(derivation.builder),
     `[${derivation.args.map(printAtermString).join()}]`,
-    `[${env.join()}]`,
+    `[${Array.from(env, ([name, value]) => `(${printAtermString(name)},${printAtermString(value)})`).join()}]`,
   ];
   return `Derive(${fields.join()})`;
 }

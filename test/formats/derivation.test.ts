@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { FormatError } from '../../src/errors.ts';
-import { type Derivation, parseDerivation, printDerivation } from '../../src/formats/derivation.ts';
+import { type Derivation, parseDerivation, printDerivation, printMasked } from '../../src/formats/derivation.ts';
 import { DEFAULT_STORE_DIR, parseBaseName } from '../../src/formats/store-path.ts';
 import { anyDerivation, anyStoreDir } from '../support/arbitraries.ts';
 import { needsVectors, readVector } from '../support/vectors.ts';
@@ -126,7 +126,7 @@ describe('a derivation', () => {
   test('is printed without its outputs where its hash is computed', () => {
     const text = `Derive([("dev","${P}-x-dev","",""),("out","${P}-x","","")],[("${P}-a.drv",["out"])],[],"s","b",[],[("a","1"),("out","${P}-x")])`;
     assert.equal(
-      printDerivation(DEFAULT_STORE_DIR, parse(text), { maskOutputs: true, inputHashes: new Map([['00', ['out']]]) }),
+      printMasked(DEFAULT_STORE_DIR, parse(text), [['00', ['out']]]),
       'Derive([("dev","","",""),("out","","","")],[("00",["out"])],[],"s","b",[],[("a","1"),("out","")])',
     );
   });
