@@ -11,35 +11,49 @@ interface DebianPackage {
   readonly dependencies: readonly string[];
 }
 
-/** Downloads and unpacks packages with all that they depend on, below `directory`, with a top that refers to `roots`. */
-export async function makeDebianObjects(directory: string, roots: readonly string[]): Promise<CorpusObject[]> {
-  const packages = await download(join(directory, 'debs'), roots);
-  const objects = new Map<string, CorpusObject>();
+/** A package among others: those it depends on come before it. */
+export interface OrderedPackage {
+  readonly name: string;
+  readonly file: string;
+  /** As the name of a store path: `git-1-2.39.5-0-deb12u2`. */
+  readonly pathName: string;
+  /** Names of other packages, each once. */
+  readonly dependencies: readonly string[];
+}
+
+/** Downloads packages with all that they depend on. An edge that would close a circle is dropped. */
+export async function downloadPackages(directory: string, roots: readonly string[]): Promise<OrderedPackage[]> {
+  const packages = await download(directory, roots);
+  const ordered = new Map<string, OrderedPackage>();
   const visiting = new Set<string>();
 
-  /** References first; an edge back to a package that is being visited closes a cycle and is dropped. */
-  async function visit(name: string): Promise<StorePath | undefined> {
-    const known = objects.get(name);
-    if (known !== undefined) return known.path;
+  function visit(name: string): boolean {
+    if (ordered.has(name)) return true;
     const found = packages.get(name);
-    if (found === undefined || visiting.has(name)) return undefined;
+    if (found === undefined || visiting.has(name)) return false;
     visiting.add(name);
-    const references = new Set<StorePath>();
-    for (const dependency of found.dependencies) {
-      const reference = await visit(dependency);
-      if (reference !== undefined) references.add(reference);
-    }
-    const path = corpusPath(`${name}-${found.version}`.replaceAll(/[^A-Za-z0-9+._?=-]/g, '-'));
-    const location = join(directory, path);
-    await output('dpkg-deb', ['-x', found.file, location]);
-    objects.set(name, await finished(path, location, references));
-    return path;
+    const dependencies = [...new Set(found.dependencies)].filter(visit);
+    const pathName = `${name}-${found.version}`.replaceAll(/[^A-Za-z0-9+._?=-]/g, '-');
+    ordered.set(name, { name, file: found.file, pathName, dependencies });
+    return true;
   }
 
-  const top = new Set<StorePath>();
-  for (const name of roots) top.add((await visit(name))!);
+  roots.forEach(visit);
+  return [...ordered.values()];
+}
+
+/** Downloads and unpacks packages with all that they depend on, below `directory`, with a top that refers to `roots`. */
+export async function makeDebianObjects(directory: string, roots: readonly string[]): Promise<CorpusObject[]> {
+  const objects = new Map<string, CorpusObject>();
+  const paths = (names: readonly string[]): StorePath[] => names.map((name) => objects.get(name)!.path);
+  for (const { name, file, pathName, dependencies } of await downloadPackages(join(directory, 'debs'), roots)) {
+    const path = corpusPath(pathName);
+    const location = join(directory, path);
+    await output('dpkg-deb', ['-x', file, location]);
+    objects.set(name, await finished(path, location, paths(dependencies)));
+  }
   const path = corpusPath('debian-top');
-  return [...objects.values(), await finished(path, join(directory, path), top)];
+  return [...objects.values(), await finished(path, join(directory, path), paths(roots))];
 }
 
 /** Writes the references down in the object, as a build would. */
