@@ -1,5 +1,5 @@
 /**
- * What `--dry-run` shows: what would be fetched, in the words of Nix, or as JSON.
+ * What `--dry-run` shows: what would be built and fetched, in the words of Nix, or as JSON.
  *
  * Source: Nix 2.8 libmain/shared.cc, printMissing; the order is that of Nix 2.35.
  */
@@ -10,14 +10,16 @@ const MEBIBYTE = 1024 * 1024;
 
 /** Nothing where all is valid. */
 export function describeMissing(
-  { willSubstitute, unknown, downloadSize, narSize }: MissingPaths,
+  { willBuild, willSubstitute, unknown, downloadSize, narSize }: MissingPaths,
   storeDir: StoreDir,
 ): string {
   const [download, unpacked] = [downloadSize, narSize].map((size) => (size / MEBIBYTE).toFixed(2));
   const sizes = `(${download} MiB download, ${unpacked} MiB unpacked)`;
   const fetched = willSubstitute.map(({ path }) => path).sort(byName);
   const many = fetched.length === 1 ? 'this path' : `these ${fetched.length} paths`;
+  const built = willBuild.length === 1 ? 'this derivation' : `these ${willBuild.length} derivations`;
   return [
+    ...list(`${built} will be built:`, willBuild, storeDir),
     ...list(`${many} will be fetched ${sizes}:`, fetched, storeDir),
     ...list("don't know how to build these paths:", unknown, storeDir),
   ].join('\n');

@@ -54,3 +54,13 @@ test('JSON has full paths, and sizes in bytes', () => {
     narSize: 3 * 2 ** 20,
   });
 });
+
+test('what would be built comes first, in the order in which it would be', () => {
+  const built = { ...fetching(path('1', 'a')), willBuild: [path('3', 'lib.drv'), path('2', 'app.drv')] };
+  assert.deepEqual(describe(built).slice(0, 4), [
+    'these 2 derivations will be built:',
+    `  ${shown('3', 'lib.drv')}`,
+    `  ${shown('2', 'app.drv')}`,
+    'this path will be fetched (1.00 MiB download, 3.00 MiB unpacked):',
+  ]);
+});
