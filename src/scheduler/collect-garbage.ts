@@ -15,7 +15,7 @@ import type { StorePath } from '../formats/store-path.ts';
 import { WorkerPool } from '../pool/worker-pool.ts';
 import type { Settings } from '../settings.ts';
 import { acquireGcLock } from '../stores/gc/gc-lock.ts';
-import { openRootServer } from '../stores/gc/root-server.ts';
+import { openRootServer, prepareRootSocket } from '../stores/gc/root-server.ts';
 import type { Garbage, Refusal, Survey } from '../stores/gc/survey.ts';
 import { loadLibc } from '../stores/libc.ts';
 import type { LocalStore } from '../stores/local-store.ts';
@@ -69,6 +69,7 @@ export async function collectGarbage(options: CollectOptions): Promise<CollectRe
   const pool = options.pool ?? resources.use(new WorkerPool({ settings }));
   const trash = await openTrash(store, resources);
   const onWait = (): void => onMessage?.('waiting for the big garbage collector lock...');
+  await prepareRootSocket(stateDir);
   resources.use(await acquireGcLock(libc, stateDir, { signal, onWait }));
   const deletion = new Deletion({ ...options, libc, pool, trash });
   resources.use(await openRootServer({ stateDir, storeDir, onRoot: (digits) => deletion.addRoot(digits) }));

@@ -267,8 +267,12 @@ export class LocalStore implements Store {
 
   /** Makes a symlink to a path, and that a root: see {@link addIndirectRoot}. */
   async addIndirectRoot(link: string, path: StorePath): Promise<string> {
-    await this.#writable();
-    return await addIndirectRoot(this, link, path);
+    const { tempRoots } = await this.#writable();
+    const full = [printStorePath(this.storeDir, path)];
+    await tempRoots.add(full);
+    const file = await addIndirectRoot(this, link, path);
+    await tempRoots.tellAgain(full);
+    return file;
   }
 
   /**

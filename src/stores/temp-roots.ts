@@ -18,12 +18,18 @@ import type { Libc } from './libc.ts';
 /** What a file name for a socket may have at most, in bytes (sun_path, macOS has the least). */
 const MAX_SOCKET_PATH = 103;
 
+interface Files {
+  readonly roots: number;
+  readonly gcLock: number;
+  readonly gcLockFile: string;
+}
+
 export class TempRoots implements Disposable {
   readonly #libc: Libc;
   readonly #stateDir: string;
   readonly #resources = new DisposableStack();
   readonly #known = new Set<string>();
-  #files: { readonly roots: number; readonly gcLock: number; readonly gcLockFile: string } | undefined;
+  #files: Files | undefined;
 
   constructor(libc: Libc, stateDir: string) {
     this.#libc = libc;
@@ -45,21 +51,38 @@ export class TempRoots implements Disposable {
     const fresh = [...paths].filter((path) => !this.#known.has(path));
     if (fresh.length === 0) return;
     this.#files ??= this.#open();
-    const { roots, gcLock, gcLockFile } = this.#files;
+    const { roots } = this.#files;
+    await this.#tell(this.#files, fresh, () => this.#write(roots, fresh), signal);
+    for (const path of fresh) this.#known.add(path);
+  }
+
+  /**
+   * Tells the collector that runs now of paths that were added before, if there is one. Whoever makes a path a permanent
+   * root does so afterwards: a collector that has looked for permanent roots before, and looks for temporary ones only
+   * when this process has ended, as Nix does, would find neither.
+   */
+  async tellAgain(paths: readonly string[], signal?: AbortSignal): Promise<void> {
+    this.#files ??= this.#open();
+    await this.#tell(this.#files, paths, () => {}, signal);
+  }
+
+  /** @param write - called when no collector can start before it has ended, or the one that runs knows. */
+  async #tell(
+    { gcLock, gcLockFile }: Files,
+    paths: readonly string[],
+    write: () => void,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       // A collector holds this lock alone; one that starts later reads the file.
       if (this.#libc.tryLock(gcLock, 'shared', gcLockFile)) {
-        this.#write(roots, fresh);
+        write();
         this.#libc.unlock(gcLock, gcLockFile);
-        break;
+        return;
       }
-      if (await this.#tellCollector(fresh, signal)) {
-        this.#write(roots, fresh);
-        break;
-      }
+      if (await this.#tellCollector(paths, signal)) return write();
       await backOff(attempt, signal);
     }
-    for (const path of fresh) this.#known.add(path);
   }
 
   #write(file: number, paths: readonly string[]): void {
@@ -67,7 +90,7 @@ export class TempRoots implements Disposable {
     for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
   }
 
-  #open(): { roots: number; gcLock: number; gcLockFile: string } {
+  #open(): Files {
     const gcLockFile = join(this.#stateDir, 'gc.lock');
     const gcLock = this.#resources.adopt(openSync(gcLockFile, constants.O_RDWR | constants.O_CREAT, 0o600), closeSync);
     for (;;) {

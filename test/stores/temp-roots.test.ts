@@ -98,6 +98,24 @@ describe('temporary roots', () => {
     });
   }
 
+  test('are told once more to a collector that runs when they have become permanent, and are not written twice', async () => {
+    await using resources = new AsyncDisposableStack();
+    const fixture = await openFixture(resources);
+    const { stateDir, tempRoots } = fixture;
+    await tempRoots.add(PATHS);
+    await tempRoots.tellAgain(PATHS);
+    let told = '';
+    await collector(fixture, resources, (client) => {
+      client.on('data', (chunk) => {
+        told += chunk;
+        client.write('1');
+      });
+    });
+    await tempRoots.tellAgain(PATHS.slice(0, 1));
+    assert.equal(told, `${PATHS[0]}\n`);
+    assert.deepEqual(rootsIn(stateDir), PATHS);
+  });
+
   test('are kept when the collector ends instead of answering', async () => {
     await using resources = new AsyncDisposableStack();
     const fixture = await openFixture(resources);

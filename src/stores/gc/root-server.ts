@@ -6,9 +6,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { createServer, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { hashPart, type StoreDir } from '../../formats/store-path.ts';
 import { storePathIn } from './find-roots.ts';
@@ -25,29 +25,67 @@ export interface RootServerOptions {
   readonly onRoot: (digits: string) => Promise<void> | undefined;
 }
 
+/**
+ * Makes the socket, where there is none, before gc.lock is taken: whoever finds the lock taken and nobody listening tries
+ * again, but where there is no socket Nix 2.8 goes on as if it had told. For the same reason it stays when a collector
+ * ends.
+ */
+export async function prepareRootSocket(stateDir: string): Promise<void> {
+  const dir = join(stateDir, 'gc-socket');
+  if (existsSync(join(dir, 'socket'))) return;
+  mkdirSync(dir, { recursive: true });
+  await using opened = new AsyncDisposableStack();
+  const { server, name } = await listen(dir, opened, () => {});
+  try {
+    linkSync(join(dir, name), join(dir, 'socket'));
+  } catch (error) {
+    // Another collector was faster, and has tidied up.
+    if (!['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+  await close(server);
+}
+
 /** Listens until it is disposed. The caller holds gc.lock. */
 export async function openRootServer({ stateDir, storeDir, onRoot }: RootServerOptions): Promise<AsyncDisposable> {
   const dir = join(stateDir, 'gc-socket');
   mkdirSync(dir, { recursive: true });
+  removeLeftovers(dir);
   await using opened = new AsyncDisposableStack();
-  // Listens under another name at first: who finds the socket finds one that answers, and that all users may talk to.
-  const temporary = `${process.pid}-${randomBytes(6).toString('hex')}`;
   const clients = new Set<Socket>();
-  const server = createServer((client) => {
+  const { server, name } = await listen(dir, opened, (client) => {
     clients.add(client);
     client.on('close', () => clients.delete(client));
     serve(client, storeDir, onRoot);
   });
-  const path = await shortName(join(dir, temporary), dir, opened);
-  server.listen({ path, readableAll: true, writableAll: true });
-  await once(server, 'listening');
   opened.defer(async () => {
     for (const client of clients) client.destroy();
-    rmSync(join(dir, 'socket'), { force: true });
-    await new Promise((resolve) => server.close(resolve));
+    await close(server);
   });
-  renameSync(join(dir, temporary), join(dir, 'socket'));
+  renameSync(join(dir, name), join(dir, 'socket'));
   return opened.move();
+}
+
+/** What collectors left that were killed before their sockets got their name. */
+function removeLeftovers(dir: string): void {
+  for (const name of readdirSync(dir)) if (name !== 'socket') rmSync(join(dir, name), { force: true });
+}
+
+/** Listens under another name at first: who finds the socket finds one that answers, and that all users may talk to. */
+async function listen(
+  dir: string,
+  resources: AsyncDisposableStack,
+  onClient: (client: Socket) => void,
+): Promise<{ readonly server: Server; readonly name: string }> {
+  const name = `${process.pid}-${randomBytes(6).toString('hex')}`;
+  const server = createServer(onClient);
+  const path = await shortName(join(dir, name), dir, resources);
+  server.listen({ path, readableAll: true, writableAll: true });
+  await once(server, 'listening');
+  return { server, name };
+}
+
+function close(server: Server): Promise<unknown> {
+  return new Promise((resolve) => server.close(resolve));
 }
 
 /** Names of sockets are short. Linux has another for every open directory, which serves as long as that is open. */

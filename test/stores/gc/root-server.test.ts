@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { DEFAULT_STORE_DIR, hashPart } from '../../../src/formats/store-path.ts';
 import { acquireGcLock } from '../../../src/stores/gc/gc-lock.ts';
-import { openRootServer } from '../../../src/stores/gc/root-server.ts';
+import { openRootServer, prepareRootSocket } from '../../../src/stores/gc/root-server.ts';
 import { readTempRoots } from '../../../src/stores/gc/temp-root-files.ts';
 import { loadLibc } from '../../../src/stores/libc.ts';
 import { TempRoots } from '../../../src/stores/temp-roots.ts';
@@ -37,6 +39,28 @@ describe('a running collector', () => {
       assert.deepEqual(told, PATHS.map(hashPart));
     });
   }
+
+  test('has a socket before it has the lock, on which nobody answers yet', async () => {
+    await using resources = new AsyncDisposableStack();
+    const stateDir = await makeState(resources);
+    await prepareRootSocket(stateDir);
+    await prepareRootSocket(stateDir); // there is one
+    const dir = join(stateDir, 'gc-socket');
+    assert.deepEqual(readdirSync(dir), ['socket']);
+    const [error] = await once(createConnection(join(dir, 'socket')), 'error').catch((thrown: unknown) => [thrown]);
+    assert.equal((error as NodeJS.ErrnoException).code, 'ECONNREFUSED');
+  });
+
+  test('removes what a killed one left', async () => {
+    await using resources = new AsyncDisposableStack();
+    const stateDir = await makeState(resources);
+    const dir = join(stateDir, 'gc-socket');
+    mkdirSync(dir);
+    writeFileSync(join(dir, '123-0123456789ab'), '');
+    using _lock = await acquireGcLock(libc, stateDir);
+    await using _server = await openRootServer({ stateDir, storeDir, onRoot: () => undefined });
+    assert.deepEqual(readdirSync(dir), ['socket']);
+  });
 
   test('answers after what is being deleted is gone, and in order', async () => {
     await using resources = new AsyncDisposableStack();
@@ -78,7 +102,7 @@ describe('a running collector', () => {
       await asked.promise;
     }
     await adding; // by the lock, which is free now
-    assert.deepEqual(readdirSync(join(stateDir, 'gc-socket')), []);
+    assert.deepEqual(readdirSync(join(stateDir, 'gc-socket')), ['socket']);
     assert.deepEqual(
       readTempRoots(libc, stateDir, storeDir).roots.map(({ path }) => path),
       [PATHS[0]],
