@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { asSluiceError, HashMismatchError, RelayedError, StoreError } from '../errors.ts';
 import { printHash } from '../formats/hash.ts';
 import type { Reply } from '../pool/messages.ts';
-import type { WorkerPool } from '../pool/worker-pool.ts';
+import type { RunOptions, WorkerPool } from '../pool/worker-pool.ts';
 import type { Completion, RegisteredPaths } from '../stores/verify/registered-paths.ts';
 import { compareContents, type Found, isKnown, missingContents } from './contents.ts';
 import { Slots } from './slots.ts';
@@ -18,6 +18,8 @@ import { findMissing, isThere, unregisterMissing } from './verify-existence.ts';
 import type { VerifyOptions, VerifyProblem, VerifyResult } from './verify-problems.ts';
 import { parse, type Row, readAllRows, readRows } from './verify-rows.ts';
 import { TrustCheck } from './verify-trust.ts';
+
+type Outcome = Reply<'hashPaths'>['outcomes'][number];
 
 /** Use {@link verifyStore}. */
 export class Verification {
@@ -132,31 +134,54 @@ export class Verification {
   }
 
   async #checkContents(batch: readonly Row[]): Promise<void> {
-    const { store, signal } = this.#options;
-    const realPaths = batch.map(({ path }) => store.realPath(path));
     const progress = this.#tellBytes();
-    const { outcomes } = await this.#pool.run('hashPaths', { realPaths }, { signal, ...progress });
+    const outcomes = await this.#hash(batch, progress.onProgress);
     progress.onProgress({ narBytes: outcomes.reduce((sum, each) => sum + (each.ok ? each.found.narSize : 0), 0) });
     for (const [index, outcome] of outcomes.entries()) {
       const row = batch[index]!;
-      try {
-        if (!outcome.ok) throw new RelayedError(outcome.error);
-        compareContents(row, outcome.found);
-        this.#complete(row, outcome.found);
-      } catch (error) {
-        await this.#wrong(row, error, outcome.ok ? outcome.found : undefined);
-      }
+      const error = this.#compare(row, outcome);
+      if (error !== undefined) await this.#wrong(row, error);
     }
   }
 
-  /** The contents of a path are not what they should be, or cannot be read. */
-  async #wrong(row: Row, error: unknown, found: Found | undefined): Promise<void> {
+  async #hash(batch: readonly Row[], onProgress?: RunOptions['onProgress']): Promise<readonly Outcome[]> {
+    const { store, signal } = this.#options;
+    const realPaths = batch.map(({ path }) => store.realPath(path));
+    const { outcomes } = await this.#pool.run('hashPaths', { realPaths }, { signal, onProgress });
+    return outcomes;
+  }
+
+  /** @returns what is wrong, if anything is. */
+  #compare(row: Row, outcome: Outcome): unknown {
+    try {
+      if (!outcome.ok) throw new RelayedError(outcome.error);
+      compareContents(row, outcome.found);
+      this.#complete(row, outcome.found);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  /**
+   * The contents of a path are not what they should be, or cannot be read.
+   *
+   * @param readAgain - the row was read before its contents were, since they were found wrong once already.
+   */
+  async #wrong(row: Row, error: unknown, readAgain = false): Promise<void> {
     const { store } = this.#options;
     const { path, shown } = row;
     const now = await this.#database.find(shown);
     if (now === undefined) return; // collected
-    const current = parse(store, now);
-    if (found !== undefined && 'id' in current && isSame(current, found)) return; // made again meanwhile
+    if (!readAgain || now.id !== row.id) {
+      // Somebody may have collected it, made it again or repaired it while it was read.
+      const current = parse(store, now);
+      if ('problem' in current) return this.#report({ kind: 'failed', ...current });
+      const [outcome] = await this.#hash([current]);
+      const wrong = this.#compare(current, outcome!);
+      if (wrong !== undefined) await this.#wrong(current, wrong, true);
+      return;
+    }
     if (!(await isThere(store, row))) {
       this.#found({ kind: 'missing', path, shown, problem: missingContents(shown) });
       return;
@@ -228,14 +253,5 @@ export class Verification {
 
   #say(message: string): void {
     this.#options.onMessage?.(message);
-  }
-}
-
-function isSame(registered: Row, found: Found): boolean {
-  try {
-    compareContents(registered, found);
-    return true;
-  } catch {
-    return false;
   }
 }

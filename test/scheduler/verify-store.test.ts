@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -124,6 +124,18 @@ describe('verifying a store', () => {
         rmSync(store.realPath(app.info.path), { recursive: true });
       };
       assert.deepEqual((await verifyStore({ store, contents: true, settings, onMessage })).problems, []);
+    }));
+
+  test('what is collected and made again while it is read is no problem', () =>
+    withStore(async (store) => {
+      const path = store.realPath(base.info.path);
+      const onProgress = (): void => {
+        // What was read is wrong; before it is looked at again, it is made once more.
+        change(store, `pragma foreign_keys = off; update ValidPaths set id = id + 100 where path like '%-base'`);
+        writeFileSync(path, 'base');
+      };
+      await overwrite(store);
+      assert.deepEqual((await verifyStore({ store, contents: true, settings, onProgress })).problems, []);
     }));
 
   test('finds a link that is not what its name says, and deletes its name with a repair', () =>
