@@ -76,6 +76,32 @@ export interface GoalContext {
   runJob<N extends JobName>(name: N, request: Request<N>, options: JobOptions): Promise<Reply<N>>;
 }
 
+/**
+ * What came of asking for a path's lock: the path may be made by this process; somebody else is making it; it is valid.
+ */
+export type ClaimState = 'granted' | 'taken' | 'valid';
+
+/** The right to make a path, which other processes respect, Nix's too; given up when it is disposed. */
+export interface PathClaim extends Disposable {
+  /** Whether the path's lock is held. Where too many are, a claim is granted without. */
+  readonly isLocked: boolean;
+
+  /**
+   * Asks for the lock, and then whether the path has become valid.
+   *
+   * @throws {StoreError} where it cannot be locked.
+   */
+  tryTake(): Promise<ClaimState>;
+
+  /**
+   * Waits for the lock, which may be held for as long as a download or a build takes: with nothing held that others
+   * wait for.
+   *
+   * @throws as {@link PathClaim.tryTake}; the reason of `signal`.
+   */
+  take(signal: AbortSignal): Promise<Exclude<ClaimState, 'taken'>>;
+}
+
 /** What a goal may ask beside, that makes paths valid in the local store. */
 export interface LocalGoalContext extends GoalContext {
   /** What to substitute from, in the order in which it is tried, as soon as that is known. */
@@ -83,6 +109,9 @@ export interface LocalGoalContext extends GoalContext {
 
   /** Whether the local store holds the path. */
   isValidPath(path: StorePath): Promise<boolean>;
+
+  /** What keeps other processes from making the path at the same time. */
+  claim(path: StorePath): PathClaim;
 
   /** A file name under which a large download of the path is kept, for another process to go on with it. */
   partialLocation(info: PathInfo): Promise<string | undefined>;

@@ -7,8 +7,8 @@
  * Source: Nix 2.35 libstore/build/substitution-goal.cc.
  */
 import { asSluiceError, IncompleteClosureError, NoSubstitutersError, SluiceError } from '../errors.ts';
-import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
+import type { StagedPath } from '../stores/local-store.ts';
 import type { Trust, Voucher } from '../stores/trust.ts';
 import type { Candidate } from '../substituters/path-search.ts';
 import type { Substituter } from '../substituters/substituter.ts';
@@ -60,8 +60,10 @@ export class SubstitutionGoal implements Goal {
     const references = info.references.filter((reference) => reference !== this.path);
     context.waitFor(references).then(abort, () => {}); // rejects only when cancelled, which context.signal tells, too
     try {
-      const location = await transfer(candidate, voucher, context, signal);
-      return await this.#register(info, location, context, signal);
+      using claim = context.claim(this.path);
+      const location = await transfer(candidate, voucher, context, signal, claim);
+      if (location === undefined) return { state: 'succeeded', how: 'alreadyValid' };
+      return await this.#register({ info, location, isLocked: claim.isLocked }, context, signal);
     } catch (error) {
       if (error instanceof ReferenceFailure) return error.result;
       // The local store's fault, such as a full disk: no other substituter would do better.
@@ -74,19 +76,14 @@ export class SubstitutionGoal implements Goal {
     return trusted ? { by: 'store' } : await this.#trust.check(store.storeDir, info, store.uri);
   }
 
-  async #register(
-    info: PathInfo,
-    location: string,
-    context: LocalGoalContext,
-    signal: AbortSignal,
-  ): Promise<GoalResult> {
+  async #register(staged: StagedPath, context: LocalGoalContext, signal: AbortSignal): Promise<GoalResult> {
     try {
       // Built elsewhere, whatever the substituter says of itself, and registered now.
-      const copied = { ...info, ultimate: false, registrationTime: undefined };
-      await context.register({ info: copied, location }, signal);
+      const copied = { ...staged.info, ultimate: false, registrationTime: undefined };
+      await context.register({ ...staged, info: copied }, signal);
       return { state: 'succeeded', how: 'substituted' };
     } catch (error) {
-      await context.discard(location);
+      await context.discard(staged.location);
       if (signal.aborted && error === signal.reason) throw error;
       // Again the local store's fault.
       return { state: 'failed', failure: asSluiceError(error) };

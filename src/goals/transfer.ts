@@ -5,7 +5,7 @@ import type { Progress } from '../pool/messages.ts';
 import type { Voucher } from '../stores/trust.ts';
 import type { Candidate } from '../substituters/path-search.ts';
 import type { TransferView } from './events.ts';
-import type { LocalGoalContext } from './goal.ts';
+import type { ClaimState, LocalGoalContext, PathClaim } from './goal.ts';
 
 /** A substituter is not asked now, since others are there: it has not failed at this path. */
 export class SetAside extends TransferError {
@@ -22,11 +22,31 @@ export class SetAside extends TransferError {
  * @throws what went wrong; the reason of `signal`.
  */
 export async function transfer(
+  candidate: Candidate,
+  voucher: Voucher,
+  context: LocalGoalContext,
+  signal: AbortSignal,
+): Promise<string>;
+/**
+ * The same, as soon as no other process makes the path.
+ *
+ * @param claim - not granted yet.
+ * @returns undefined where the path has become valid meanwhile.
+ */
+export async function transfer(
+  candidate: Candidate,
+  voucher: Voucher,
+  context: LocalGoalContext,
+  signal: AbortSignal,
+  claim: PathClaim,
+): Promise<string | undefined>;
+export async function transfer(
   { substituter, info, impatient }: Candidate,
   voucher: Voucher,
   context: LocalGoalContext,
   signal: AbortSignal,
-): Promise<string> {
+  claim?: PathClaim,
+): Promise<string | undefined> {
   const view: TransferView = {
     path: info.path,
     substituter: substituter.uri,
@@ -35,7 +55,11 @@ export async function transfer(
   };
   context.events.emit('transferExpected', view);
   try {
-    using _slot = await context.slot('substitution', signal, info.narSize);
+    using turn = await takeTurn(info.narSize, context, signal, claim);
+    if (turn === undefined) {
+      context.events.emit('transferFailed', { ...view, error: undefined });
+      return undefined;
+    }
     // Others may have found out, while this one waited for its turn, that nothing comes from there.
     if (impatient && !substituter.transfers.allows()) throw new SetAside(substituter.uri);
     const [destination, partial] = await Promise.all([
@@ -58,4 +82,33 @@ export async function transfer(
     context.events.emit('transferFailed', { ...view, error: failure });
     throw error;
   }
+}
+
+/**
+ * Waits for a slot and for the claim. The slot comes first, so that of thousands who wait only those hold locks that
+ * work; but no slot is held while somebody else's lock is waited for.
+ *
+ * @returns undefined where there is nothing to do any more.
+ */
+async function takeTurn(
+  size: number,
+  context: LocalGoalContext,
+  signal: AbortSignal,
+  claim: PathClaim | undefined,
+): Promise<Disposable | undefined> {
+  const slot = await context.slot('substitution', signal, size);
+  if (claim === undefined) return slot;
+  const state = await tryTake(claim, slot);
+  if (state === 'granted') return slot;
+  if (state === 'valid' || (await claim.take(signal)) === 'valid') return undefined;
+  return await context.slot('substitution', signal, size);
+}
+
+/** Gives the slot back, unless the claim is granted. */
+async function tryTake(claim: PathClaim, slot: Disposable): Promise<ClaimState> {
+  using held = new DisposableStack();
+  held.use(slot);
+  const state = await claim.tryTake();
+  if (state === 'granted') held.move();
+  return state;
 }

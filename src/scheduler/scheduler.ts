@@ -26,6 +26,7 @@ import type { Substituter } from '../substituters/substituter.ts';
 import { Substituters } from '../substituters/substituters.ts';
 import { AutoCollector } from './auto-collector.ts';
 import { GoalGraph, type GoalNode } from './goal-graph.ts';
+import { PathClaims } from './path-claims.ts';
 import { type FoundPath, type MissingPaths, queryMissing } from './query-missing.ts';
 import { Registrar } from './registrar.ts';
 import { Repairs } from './repairs.ts';
@@ -78,6 +79,7 @@ export class Scheduler implements AsyncDisposable {
   readonly #graph: GoalGraph<SubstitutionGoal | RepairGoal>;
   readonly #autoCollector: AutoCollector;
   readonly #validPaths: ValidPaths;
+  readonly #claims: PathClaims;
   readonly #registrar: Registrar;
   readonly #repairs: Repairs;
   #staging: Promise<Staging> | undefined;
@@ -116,6 +118,7 @@ export class Scheduler implements AsyncDisposable {
       new AutoCollector({ store, settings, pool, onFinished: (result) => events.emit('garbageCollected', result) }),
     );
     this.#validPaths = new ValidPaths(store);
+    this.#claims = new PathClaims(store);
     this.#repairs = new Repairs(store, pool);
     this.#registrar = new Registrar({
       store,
@@ -328,6 +331,7 @@ export class Scheduler implements AsyncDisposable {
         ),
       slot: (kind, signal, size) => this.#slot(kind, signal, size),
       runJob: (name, request, options) => this.#pool.run(name, request, options),
+      claim: (path) => this.#claims.claim(path),
       partialLocation: (info) => this.store.partialLocation(info),
       stagingLocation: (path) => this.#stagingLocation(path),
       discard: removeTree,

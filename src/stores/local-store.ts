@@ -16,12 +16,14 @@ import type { Registration } from '../formats/validity-registration.ts';
 import type { Settings } from '../settings.ts';
 import { type AddPathOptions, addPath, addTextToStore } from './add-path.ts';
 import type { StoreDatabase } from './database.ts';
+import { asStoreError } from './fs-errors.ts';
 import { addIndirectRoot } from './gc/indirect-root.ts';
 import { type LocalStoreLayout, layoutOf } from './local-store-layout.ts';
 import { type LocalStoreState, openLocalStoreState, type WritableState } from './local-store-state.ts';
 import { dumpNar, NarRestorer } from './nar-fs.ts';
 import { linksOf } from './optimise/links.ts';
 import { partialLocation } from './partial-location.ts';
+import { tryLockPath } from './path-locks.ts';
 import { type Ask, queryClosure, queryPathInfos, queryStep } from './query-closure.ts';
 import { type RegisterOptions, type RegisterOutcome, registerStaged } from './register.ts';
 import { type OwnConnection, openOwnConnection } from './registrations/connection.ts';
@@ -306,6 +308,20 @@ export class LocalStore implements Store {
     const { storeDir, realStoreDir } = this;
     const { fsyncStorePaths } = this.#settings;
     return await registerStaged({ ...writable, database, storeDir, realStoreDir, fsyncStorePaths }, batch, options);
+  }
+
+  /**
+   * Takes the lock of a path where it is free: see {@link tryLockPath}.
+   *
+   * @throws {StoreError} where it cannot be locked.
+   */
+  async tryLockPath(path: StorePath): Promise<Disposable | undefined> {
+    const { libc } = await this.#writable();
+    try {
+      return tryLockPath(libc, this.realPath(path));
+    } catch (error) {
+      throw asStoreError(`cannot lock '${printStorePath(this.storeDir, path)}'`, error);
+    }
   }
 
   /** Waits for the lock of a path, under which its contents may be replaced: see {@link lockPath}. */

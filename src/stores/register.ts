@@ -3,11 +3,11 @@
  *
  * For a group of paths, references first:
  *   1. make them and what they refer to temporary roots, so that no collector takes what is not yet valid;
- *   2. take their path locks, so that nobody else makes the same paths meanwhile;
+ *   2. take those of their path locks that are not held yet, so that nobody else makes the same paths meanwhile;
  *   3. move what is not valid yet from staging into place;
  *   4. syncfs(2), once for all, when `fsync-store-paths` says so;
  *   5. insert all rows in one transaction, which looks again whether each path and its references are valid;
- *   6. let go of the locks.
+ *   6. let go of the locks that were taken here.
  *
  * What a crash leaves behind. Killed before step 3, the paths are in a staging directory that the next run removes.
  * Killed between 3 and 5, some lie in their place but have no row: leftovers, which nobody takes for valid and which
@@ -173,17 +173,17 @@ function lockIfFree(
   { putOff, tell }: GroupOptions,
 ): boolean {
   const { path, references } = staged.info;
-  let lock: Disposable | undefined;
+  let isLocked = false;
   if (!references.some((reference) => reference !== path && putOff.has(reference))) {
-    const realPath = realPathOf(context, staged);
     const tried = succeeds(context, staged, tell, () => {
-      lock = tryLockPath(context.libc, realPath);
+      const lock = staged.isLocked ? undefined : tryLockPath(context.libc, realPathOf(context, staged));
+      isLocked = staged.isLocked || lock !== undefined;
+      locks.use(lock);
     });
     if (!tried) return false;
   }
-  if (lock === undefined) putOff.add(path);
-  else locks.use(lock);
-  return lock !== undefined;
+  if (!isLocked) putOff.add(path);
+  return isLocked;
 }
 
 /** Whether `action` does its work; where it throws, the path has failed. */

@@ -11,6 +11,8 @@ export interface StagedPath {
   readonly info: PathInfo;
   /** Where it lies, as it will be: a file name in a staging directory of the same store. */
   readonly location: string;
+  /** Whether the path's lock is held by who registers it, and stays so until the outcome is known. */
+  readonly isLocked?: boolean | undefined;
 }
 
 /** A staged path that has been moved to where it belongs, but is not valid yet. */

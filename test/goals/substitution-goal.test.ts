@@ -10,7 +10,7 @@ import {
 import { parseHash } from '../../src/formats/hash.ts';
 import type { PathInfo } from '../../src/formats/path-info.ts';
 import { DEFAULT_STORE_DIR, parseBaseName, type StorePath } from '../../src/formats/store-path.ts';
-import type { FailedResult, GoalResult, LocalGoalContext, WaitResult } from '../../src/goals/goal.ts';
+import type { ClaimState, FailedResult, GoalResult, LocalGoalContext, WaitResult } from '../../src/goals/goal.ts';
 import { SubstitutionGoal } from '../../src/goals/substitution-goal.ts';
 import type { Store } from '../../src/stores/store.ts';
 import { Trust } from '../../src/stores/trust.ts';
@@ -50,6 +50,9 @@ interface FakeOptions {
   readonly references?: Promise<WaitResult>;
   /** What a transfer from each URI comes to; by default it succeeds. */
   readonly transfer?: (from: string, signal: AbortSignal) => Promise<void>;
+  /** What comes of trying the path's lock, and of waiting for it. */
+  readonly lock?: ClaimState;
+  readonly lockLater?: 'granted' | 'valid';
   readonly register?: (signal: AbortSignal) => Promise<void>;
 }
 
@@ -59,6 +62,18 @@ async function run(options: FakeOptions, signal = new AbortController().signal):
   const context: LocalGoalContext = {
     signal,
     substituters: () => (options.substituters ?? []).map(watched),
+    claim: () => ({
+      isLocked: true,
+      tryTake: async () => {
+        did.push('try lock');
+        return options.lock ?? 'granted';
+      },
+      take: async () => {
+        did.push('wait for lock');
+        return options.lockLater ?? 'granted';
+      },
+      [Symbol.dispose]: () => did.push('unlock'),
+    }),
     partialLocation: async () => undefined,
     events: {
       emit: (event, ...[view]) => {
@@ -127,10 +142,36 @@ describe('a substitution goal', () => {
     assert.deepEqual(did, [
       `wait for ${library}`,
       'take slot',
+      'try lock',
       'transfer from b',
       'give slot back',
       'register /staging/app',
+      'unlock',
     ]);
+  });
+
+  test('waits without a slot for a process that makes the path, and transfers it where that one did not', async () => {
+    const [result, did] = await run({ substituters: [has('a')], lock: 'taken' });
+    assert.deepEqual(result, { state: 'succeeded', how: 'substituted' });
+    assert.deepEqual(did.slice(1, -2), [
+      'take slot',
+      'try lock',
+      'give slot back',
+      'wait for lock',
+      'take slot',
+      'transfer from a',
+      'give slot back',
+    ]);
+  });
+
+  test('transfers nothing where another process has made the path valid', async () => {
+    for (const options of [{ lock: 'valid' }, { lock: 'taken', lockLater: 'valid' }] as const) {
+      const [result, did] = await run({ substituters: [has('a')], ...options });
+      assert.deepEqual(result, { state: 'succeeded', how: 'alreadyValid' });
+      assert.ok(!did.some((step) => /transfer|register/.test(step)));
+      assert.equal(did.filter((step) => step === 'take slot').length, 1);
+      assert.equal(did.at(-1), 'unlock');
+    }
   });
 
   test('tries the next substituter when a query fails', async () => {
@@ -193,7 +234,7 @@ describe('a substitution goal', () => {
       assert.equal(result.failure.code, 'ERR_INCOMPLETE_CLOSURE');
       assert.match(result.failure.message, /'.*-app' needs '.*-library'/);
       assert.equal(result.failure.cause, failure);
-      assert.deepEqual(did.slice(1), ['take slot', 'transfer from a', 'give slot back']);
+      assert.deepEqual(did.slice(1), ['take slot', 'try lock', 'transfer from a', 'give slot back', 'unlock']);
     });
   }
 
@@ -205,7 +246,7 @@ describe('a substitution goal', () => {
     };
     const [result, did] = await run({ substituters: [has('a', library)], references, register });
     assert.equal(result.state, 'incompleteClosure');
-    assert.equal(did.at(-1), 'discard /staging/app');
+    assert.deepEqual(did.slice(-2), ['discard /staging/app', 'unlock']);
   });
 
   test('fails, and discards what it staged, when it cannot be registered', async () => {
@@ -215,7 +256,7 @@ describe('a substitution goal', () => {
     const [result, did] = await run({ substituters: [has('a'), has('b')], register });
     assert.ok(result.state === 'failed');
     assert.equal(result.failure.code, 'ERR_STORE');
-    assert.equal(did.at(-1), 'discard /staging/app');
+    assert.deepEqual(did.slice(-2), ['discard /staging/app', 'unlock']);
   });
 
   test('throws the reason when it is cancelled, without asking anybody else', async () => {
