@@ -1,6 +1,7 @@
 /** The programs that are compared: how each is asked to make a path and all that it needs valid in a fresh store. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
+import { narInfoCacheFile } from '../../src/cli/cache-files.ts';
 import { parseStoreReference } from '../../src/formats/store-reference.ts';
 import { makeSettings } from '../../src/settings.ts';
 import { openLocalStore } from '../../src/stores/local-store.ts';
@@ -23,7 +24,7 @@ export interface Client {
 }
 
 /**
- * Sluice with its default settings. It remembers nothing between runs but compiled code, which is why its home stays.
+ * Sluice with its default settings. Its home stays, because compiled code is in it; what it remembers of caches does not.
  *
  * @param main - entry of the command line, which starts itself with the flags of its first line.
  * @param home - a directory for it alone.
@@ -37,6 +38,8 @@ export function sluiceClient(main: string, home: string): Client {
     },
     environment: async () => {
       const environment = environmentOf(home);
+      const remembered = narInfoCacheFile(environment)!;
+      await Promise.all(['', '-wal', '-shm'].map((suffix) => rm(remembered + suffix, { force: true })));
       const path = [dirname(process.execPath), environment.PATH].join(delimiter);
       return { ...environment, ...unconfigured(home), PATH: path };
     },
