@@ -1,77 +1,73 @@
-/** The connections to the host of a binary cache: how many, how they are made, and for how long they are kept. */
-import type { buildConnector as BuildConnector, Dispatcher } from 'undici';
-import buildConnector from 'undici/lib/core/connect.js';
-import Agent from 'undici/lib/dispatcher/agent.js';
+/**
+ * The connections to the hosts of a binary cache: how many, how they are made, and for how long they are kept. Requests
+ * of the plainest kind have connections of their own, in plain/; all else is undici's, which is loaded with the first
+ * request that is something else.
+ */
+import type { Dispatcher } from 'undici';
 import type { Settings } from '../../settings.ts';
-import { ProxiedAgent } from './proxied-agent.ts';
+import { NO_CONTROLLER } from './no-controller.ts';
+import { PlainAgent } from './plain/agent.ts';
+import type { DispatchOptions } from './plain/request.ts';
 import { type Environment, readProxies } from './proxies.ts';
-import { onread } from './socket-reads.ts';
-import { trustOf } from './tls-trust.ts';
 
-/** What may be under way on one HTTP/2 connection: 64 KiB, the default, would take one round trip for every 64 KiB. */
-const CONNECTION_WINDOW = 16 * 1024 * 1024;
-const STREAM_WINDOW = 2 * 1024 * 1024;
 /** For so many milliseconds an idle connection is good for another request, as in Nix 2.34. */
-const KEEP_ALIVE = 90_000;
+export const KEEP_ALIVE = 90_000;
 /** After so many without a byte TCP asks whether the peer is still there. */
-const PROBE_AFTER = 30_000;
+export const PROBE_AFTER = 30_000;
 
 export type HttpSettings = Pick<
   Settings,
   'connectTimeout' | 'http2' | 'httpConnections' | 'netrcFile' | 'sslCertFile' | 'userAgentSuffix'
 >;
 
-/** Sends requests over connections that it keeps; {@link Dispatcher.destroy} ends them. */
-export type HttpAgent = Dispatcher;
+/** Sends requests over connections that it keeps. */
+export interface HttpAgent {
+  /** Hands over a request: as undici's dispatchers have it. */
+  dispatch(options: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean;
+  /** Ends the connections, and what they carry. */
+  destroy(): Promise<void>;
+}
 
-/**
- * All of undici would take 60 to 180 ms in every thread, so this loads its parts.
- *
- * @param environment - where the variables of proxies are looked for.
- */
+/** @param environment - where the variables of proxies are looked for. */
 export function openAgent(settings: HttpSettings, environment: Environment = process.env): HttpAgent {
-  const { http2, httpConnections, sslCertFile } = settings;
-  const options = {
-    allowH2: http2,
-    connections: httpConnections === 0 ? null : httpConnections,
-    headersTimeout: 0, // those who wait have a watch: watch.ts
-    bodyTimeout: 0,
-    keepAliveTimeout: KEEP_ALIVE,
-    keepAliveMaxTimeout: KEEP_ALIVE,
-    h2Options: { connectionWindowSize: CONNECTION_WINDOW, initialWindowSize: STREAM_WINDOW },
-  };
-  const connecting = connectOptions(settings);
-  const direct = { ...options, connect: connector(connecting, sslCertFile) };
   const proxies = readProxies(environment);
-  return proxies === undefined
-    ? new Agent(direct)
-    : new ProxiedAgent(direct, proxies, options, connecting, sslCertFile);
+  const full = new LazyAgent(async () => {
+    const { openUndiciAgent } = await import('./undici-agent.ts');
+    return openUndiciAgent(settings, proxies);
+  });
+  if (proxies !== undefined) return full;
+  const { connectTimeout, httpConnections } = settings;
+  const limit = httpConnections || Number.POSITIVE_INFINITY;
+  return new PlainAgent(
+    { limit, connectTimeout: connectTimeout * 1000, keepAlive: KEEP_ALIVE, probeAfter: PROBE_AFTER },
+    full,
+  );
 }
 
-function connectOptions({ connectTimeout, http2 }: HttpSettings): BuildConnector.BuildOptions {
-  return {
-    timeout: connectTimeout * 1000,
-    allowH2: http2,
-    preferH2: http2, // otherwise the server may take what undici names first
-    keepAliveInitialDelay: PROBE_AFTER,
-  };
-}
+/** An agent that is loaded with the first request. */
+class LazyAgent implements HttpAgent {
+  readonly #open: () => Promise<HttpAgent>;
+  #opening: Promise<HttpAgent> | undefined;
+  #agent: HttpAgent | undefined;
 
-/** What only https needs is read with the first connection that does. */
-function connector(options: BuildConnector.BuildOptions, sslCertFile: string): BuildConnector.connector {
-  const plain = buildConnector({ ...options, onread } as BuildConnector.BuildOptions);
-  let secure: Promise<BuildConnector.connector> | undefined;
-  const openSecure = async (): Promise<BuildConnector.connector> =>
-    buildConnector({ ...options, onread, ...(await trustOf(sslCertFile)) } as BuildConnector.BuildOptions);
-  return (target, callback) => {
-    if (target.protocol !== 'https:') return plain(target, callback);
-    secure ??= openSecure();
-    secure.then(
-      (connect) => connect(target, callback),
-      (error) => {
-        secure = undefined; // the next one may find the file mended
-        callback(error, null);
+  constructor(open: () => Promise<HttpAgent>) {
+    this.#open = open;
+  }
+
+  dispatch(options: DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (this.#agent !== undefined) return this.#agent.dispatch(options, handler);
+    this.#opening ??= this.#open();
+    this.#opening.then(
+      (agent) => {
+        this.#agent = agent;
+        agent.dispatch(options, handler);
       },
+      (error: Error) => handler.onResponseError?.(NO_CONTROLLER, error),
     );
-  };
+    return true;
+  }
+
+  async destroy(): Promise<void> {
+    await (await this.#opening)?.destroy();
+  }
 }

@@ -1,11 +1,12 @@
 /**
- * One GET request and its response, straight from undici's dispatcher into a codec: no stream, no buffer in between.
+ * One GET request and its response, straight from the connection into a codec: no stream, no buffer in between.
  * Redirects and statuses are somebody else's business: see get.ts.
  */
 import type { Dispatcher } from 'undici';
 import type { SluiceError } from '../../errors.ts';
 import type { Codec } from '../compression.ts';
 import type { NarOptions } from '../store.ts';
+import type { HttpAgent } from './agent.ts';
 import { describeFailure } from './failure.ts';
 import type { WatchedRequest } from './watch.ts';
 
@@ -15,6 +16,8 @@ export interface HttpRequest extends NarOptions {
   readonly headers: Readonly<Record<string, string>>;
   /** Ends the exchange where too little comes for too long. */
   readonly watched: WatchedRequest;
+  /** How many bytes the answer is expected to have at most, where that is known. */
+  readonly expectedSize?: number | undefined;
 }
 
 export interface HttpHead {
@@ -42,11 +45,11 @@ const MAX_DISCARDED = 64 * 1024;
  *   is closed and the codec released.
  */
 export function exchange(
-  dispatcher: Dispatcher,
+  agent: Pick<HttpAgent, 'dispatch'>,
   request: HttpRequest,
   open: (head: HttpHead) => Codec | undefined,
 ): Promise<Outcome> {
-  const { url, headers, signal, watched } = request;
+  const { url, headers, signal, watched, expectedSize } = request;
   signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
   const handler = new ExchangeHandler(request, open, resolve, reject);
@@ -55,7 +58,7 @@ export function exchange(
   watched.queue(url, (error) => handler.breakOff(error));
   if (!handler.isClosed) {
     const path = url.pathname + url.search;
-    dispatcher.dispatch({ origin: url.origin, path, method: 'GET', headers: { ...headers } }, handler);
+    agent.dispatch({ origin: url.origin, path, method: 'GET', headers: { ...headers }, expectedSize }, handler);
   }
   return promise.finally(() => {
     watched.finish();

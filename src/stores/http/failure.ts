@@ -13,6 +13,9 @@ const LASTING: ReadonlySet<string> = new Set([
   'UND_ERR_NOT_SUPPORTED',
 ]);
 
+/** What undici says where no connection was made in time, and so does whoever stands in for it. */
+export const CONNECT_TIMEOUT = 'UND_ERR_CONNECT_TIMEOUT';
+
 /** A URL in a message: without credentials, and without the query, which can be as good as a password. */
 export function showUrl(url: URL): string {
   return `'${url.origin}${url.pathname.slice(0, 300)}'`;
@@ -26,7 +29,7 @@ export function describeFailure(
 ): SluiceError {
   if (cause instanceof SluiceError) return cause;
   const { code = '', message } = cause;
-  if (code === 'UND_ERR_CONNECT_TIMEOUT') {
+  if (code === CONNECT_TIMEOUT) {
     return new TimedOutError(`no connection for ${showUrl(url)} within the time of setting 'connect-timeout'`, {
       cause,
     });

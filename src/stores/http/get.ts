@@ -15,6 +15,8 @@ const MISSING: ReadonlySet<number> = new Set([403, 404, 410]);
 export interface GetOptions extends NarOptions {
   readonly agent: HttpAgent;
   readonly watched: WatchedRequest;
+  /** How many bytes the file has at most, where that is known. */
+  readonly expectedSize?: number | undefined;
   /** The headers to send with a request, `own` among them. */
   readonly headers: (url: URL, own: HttpBody['headers']) => Promise<Record<string, string>>;
 }

@@ -6,6 +6,7 @@
 import type { Agent as AgentClass, buildConnector, Dispatcher } from 'undici';
 import Agent from 'undici/lib/dispatcher/agent.js';
 import Pool from 'undici/lib/dispatcher/pool.js';
+import { NO_CONTROLLER } from './no-controller.ts';
 import type { Proxies } from './proxies.ts';
 import { ThroughProxy } from './through-proxy.ts';
 import { trustOf } from './tls-trust.ts';
@@ -97,13 +98,3 @@ export class ProxiedAgent extends Agent {
     });
   }
 }
-
-/** Before there is a connection there is nothing to control. */
-const NO_CONTROLLER: Dispatcher.DispatchController = {
-  aborted: true,
-  paused: false,
-  reason: null,
-  abort: () => {},
-  pause: () => {},
-  resume: () => {},
-};

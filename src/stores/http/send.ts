@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { type SluiceError, TimedOutError } from '../../errors.ts';
+import type { HttpAgent } from './agent.ts';
 import { describeFailure, showUrl } from './failure.ts';
 import type { Attempt } from './retry.ts';
 import type { WatchedRequest } from './watch.ts';
@@ -54,7 +55,7 @@ const PART_SIZE = 64 * 1024;
  *
  * @throws the reason of the signal, and what reading the body throws.
  */
-export async function send(dispatcher: Dispatcher, request: SendRequest): Promise<Attempt<SentResponse>> {
+export async function send(agent: Pick<HttpAgent, 'dispatch'>, request: SendRequest): Promise<Attempt<SentResponse>> {
   const { method, url, headers, body, signal, watched } = request;
   signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Attempt<SentResponse>>();
@@ -68,7 +69,7 @@ export async function send(dispatcher: Dispatcher, request: SendRequest): Promis
   });
   watched?.queue(url, (error) => handler.expire(error));
   const length = body === undefined ? {} : { 'content-length': String(body.size) };
-  dispatcher.dispatch(
+  agent.dispatch(
     {
       origin: url.origin,
       path: url.pathname + url.search,

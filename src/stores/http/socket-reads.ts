@@ -1,13 +1,10 @@
 /**
- * Reads of sockets into one buffer a thread, in place of a new one for every read: at hundreds of MB a second those
- * cost more than what is done with their contents, most of it in the garbage collector.
+ * Lets undici read its sockets into the one buffer of the thread: see read-buffer.ts.
  *
  * It is Node's own option `onread`, which hands the bytes to a callback; undici takes them from `socket.read`.
  */
 import type { OnReadOpts, Socket } from 'node:net';
-
-/** What a system call reads at most. */
-const READ_SIZE = 256 * 1024;
+import { READ_BUFFER } from './read-buffer.ts';
 
 /**
  * Longer heads of responses undici refuses (Node's --max-http-header-size). Of a head that comes in several reads it
@@ -17,7 +14,7 @@ const MAX_HEAD = 16 * 1024;
 
 /** The option for net.connect and tls.connect, good for all sockets of a thread: each chunk is used up at once. */
 export const onread: OnReadOpts = {
-  buffer: Buffer.allocUnsafeSlow(READ_SIZE),
+  buffer: READ_BUFFER,
   callback(this: unknown, length: number, buffer: Uint8Array): boolean {
     const socket = this as Socket;
     const reads = known.get(socket) ?? new SocketReads(socket);

@@ -41,6 +41,11 @@ export interface HttpOptions {
   readonly wait?: Wait | undefined;
 }
 
+/** What the files that are kept in memory have hardly ever more than, in bytes. */
+const SMALL_FILE = 16 * 1024;
+
+type GetHints = NarOptions & Pick<GetOptions, 'expectedSize'>;
+
 export class HttpTransport implements WritableTransport {
   readonly uri: string;
   readonly mayBeNew = false;
@@ -72,7 +77,8 @@ export class HttpTransport implements WritableTransport {
     });
     const url = this.#locate(name);
     using watched = this.#watch.watch(wholeFloor(this.#settings, options));
-    const attempt = (): Promise<Attempt<boolean>> => this.#get(url, body, watched, { ...options, synchronous: true });
+    const attempt = (): Promise<Attempt<boolean>> =>
+      this.#get(url, body, watched, { ...options, synchronous: true, expectedSize: SMALL_FILE });
     const found = await withRetries(this.#settings, { wait: this.#options.wait, ...options }, attempt);
     return found ? body.contents : undefined;
   }
@@ -84,7 +90,12 @@ export class HttpTransport implements WritableTransport {
     const url = this.#locate(name);
     using watched = this.#watch.watch(stallFloor(this.#settings, options));
     const retrying = { wait: this.#options.wait, progress: () => body.position, ...options };
-    const found = await withRetries(this.#settings, retrying, () => this.#get(url, body, watched, options));
+    const found = await withRetries(this.#settings, retrying, () =>
+      this.#get(url, body, watched, {
+        ...options,
+        expectedSize: size === undefined ? undefined : (length ?? size - offset),
+      }),
+    );
     if (!found) throw new SubstituteGoneError(`there is no ${quote(name)} in binary cache '${this.uri}'`);
   }
 
@@ -112,7 +123,7 @@ export class HttpTransport implements WritableTransport {
     await this.#agent.destroy();
   }
 
-  #get(url: URL, body: HttpBody, watched: WatchedRequest, options: NarOptions): Promise<Attempt<boolean>> {
+  #get(url: URL, body: HttpBody, watched: WatchedRequest, options: GetHints): Promise<Attempt<boolean>> {
     const headers: GetOptions['headers'] = (url, own) => this.#headers('GET', url, own);
     return get(url, body, { ...options, agent: this.#agent, watched, headers });
   }

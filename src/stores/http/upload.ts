@@ -3,10 +3,9 @@
  *
  * Source: Nix 2.35 libstore/http-binary-cache-store.cc, upsertFile and fileExists.
  */
-
-import type { Dispatcher } from 'undici';
 import { TransferError } from '../../errors.ts';
 import type { QueryOptions } from '../store.ts';
+import type { HttpAgent } from './agent.ts';
 import { describeStatus, showUrl } from './failure.ts';
 import { followRedirect, MAX_REDIRECTS, REDIRECTS } from './redirect.ts';
 import { type Attempt, type RetrySettings, type Wait, withRetries } from './retry.ts';
@@ -15,7 +14,7 @@ import type { WatchedRequest } from './watch.ts';
 
 /** What the transport has that is used. */
 export interface UploadRoute {
-  readonly agent: Dispatcher;
+  readonly agent: HttpAgent;
   readonly settings: RetrySettings;
   /** In place of the clock, between attempts. */
   readonly wait: Wait | undefined;

@@ -5,11 +5,11 @@ import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
-import { type Dispatcher, request } from 'undici';
 import { SluiceError } from '../../../src/errors.ts';
 import { makeSettings, type Settings } from '../../../src/settings.ts';
-import { openAgent } from '../../../src/stores/http/agent.ts';
+import { type HttpAgent, openAgent } from '../../../src/stores/http/agent.ts';
 import { HttpTransport } from '../../../src/stores/http/transport.ts';
+import { getBody } from '../../support/get-body.ts';
 import { listen } from '../../support/listen.ts';
 import { type NginxPlace, nginxConfiguration, startNginx } from '../../support/nginx.ts';
 import { lines, needs } from '../../support/run.ts';
@@ -56,14 +56,9 @@ async function setUp(resources: AsyncDisposableStack): Promise<SetUp> {
   };
 }
 
-function openIn(resources: AsyncDisposableStack, settings: Partial<Settings>): Dispatcher {
+function openIn(resources: AsyncDisposableStack, settings: Partial<Settings>): HttpAgent {
   const agent = openAgent(makeSettings(settings), {});
   return resources.adopt(agent, () => agent.destroy());
-}
-
-async function get(url: string, dispatcher: Dispatcher): Promise<string> {
-  const { body } = await request(url, { dispatcher });
-  return body.text();
 }
 
 describe('HTTP/2', needs('nginx', 'openssl'), () => {
@@ -71,7 +66,7 @@ describe('HTTP/2', needs('nginx', 'openssl'), () => {
     await using resources = new AsyncDisposableStack();
     const { url, sslCertFile, log } = await setUp(resources);
     const agent = openIn(resources, { sslCertFile });
-    const bodies = await Promise.all(Array.from({ length: 60 }, () => get(`${url}/small`, agent)));
+    const bodies = await Promise.all(Array.from({ length: 60 }, () => getBody(`${url}/small`, agent)));
     assert.deepEqual(new Set(bodies), new Set(['hello']));
     const requests = await log();
     assert.equal(requests.length, 60);
@@ -90,7 +85,7 @@ describe('HTTP/2', needs('nginx', 'openssl'), () => {
       const server = createTlsServer({ ...(await makeCertificate()), ALPNCallback });
       server.on('tlsClientError', () => {});
       const url = `https://127.0.0.1:${await listen(server, resources)}`;
-      await assert.rejects(get(url, openIn(resources, { http2 })));
+      await assert.rejects(getBody(url, openIn(resources, { http2 })));
       assert.deepEqual(seen, [offered]);
     });
   }
@@ -99,7 +94,7 @@ describe('HTTP/2', needs('nginx', 'openssl'), () => {
     await using resources = new AsyncDisposableStack();
     const { url, sslCertFile, log } = await setUp(resources);
     const agent = openIn(resources, { sslCertFile, http2: false, httpConnections: 3 });
-    await Promise.all(Array.from({ length: 20 }, () => get(`${url}/small`, agent)));
+    await Promise.all(Array.from({ length: 20 }, () => getBody(`${url}/small`, agent)));
     const requests = await log();
     assert.equal(new Set(requests).size, 3);
     assert.ok(requests.every((each) => each.endsWith('HTTP/1.1')));
@@ -183,15 +178,15 @@ describe('connections', () => {
     const url = `http://127.0.0.1:${await listen(server, resources)}`;
     const idle = (): Promise<void> => new Promise(setImmediate); // its timer starts when the response is done
     const agent = openIn(resources, { httpConnections: 1 });
-    await get(url, agent);
+    await getBody(url, agent);
     await idle();
     t.mock.timers.tick(80_000);
-    await get(url, agent);
+    await getBody(url, agent);
     assert.equal(connections, 1);
     await idle();
     t.mock.timers.tick(92_000);
     await idle();
-    await get(url, agent);
+    await getBody(url, agent);
     assert.equal(connections, 2);
   });
 
@@ -206,7 +201,7 @@ describe('connections', () => {
     });
     const url = `http://127.0.0.1:${await listen(server, resources)}`;
     const agent = openIn(resources, { httpConnections: 0 });
-    await Promise.all(Array.from({ length: 80 }, () => get(url, agent)));
+    await Promise.all(Array.from({ length: 80 }, () => getBody(url, agent)));
     assert.equal(waiting, 80);
   });
 });

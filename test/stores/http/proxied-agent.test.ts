@@ -4,11 +4,11 @@ import { createServer } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Dispatcher } from 'undici';
 import { TransferError, UsageError } from '../../../src/errors.ts';
 import { makeSettings, type Settings } from '../../../src/settings.ts';
-import { openAgent } from '../../../src/stores/http/agent.ts';
+import { type HttpAgent, openAgent } from '../../../src/stores/http/agent.ts';
 import { ForwardProxy, type ProxyOptions } from '../../support/forward-proxy.ts';
+import { getBody } from '../../support/get-body.ts';
 import { listen } from '../../support/listen.ts';
 import { needs } from '../../support/run.ts';
 import { makeScratch } from '../../support/scratch.ts';
@@ -22,7 +22,7 @@ interface SetUp {
   readonly proxy: ForwardProxy;
   /** Which versions of HTTP the server over TLS has spoken. */
   readonly versions: readonly string[];
-  open(environment: Record<string, string>, settings?: Partial<Settings>): Dispatcher;
+  open(environment: Record<string, string>, settings?: Partial<Settings>): HttpAgent;
 }
 
 /** Two servers, one of them over TLS, and a proxy. */
@@ -61,36 +61,14 @@ async function setUp(
   };
 }
 
-/** By hand: all of undici would change what its parts can do. */
-function get(url: string, dispatcher: Dispatcher): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const { origin, pathname, search } = new URL(url);
-  let received = '';
-  dispatcher.dispatch(
-    { origin, path: pathname + search, method: 'GET' },
-    {
-      onRequestStart: () => {},
-      onResponseStart: (_, status) => {
-        received = `${status} `;
-      },
-      onResponseData: (_, chunk) => {
-        received += chunk;
-      },
-      onResponseEnd: () => resolve(received),
-      onResponseError: (_, error) => reject(error),
-    },
-  );
-  return promise;
-}
-
 describe('requests through a proxy', needs('openssl'), () => {
   test('are forwarded where they are http, and tunnelled where they are https', async () => {
     await using resources = new AsyncDisposableStack();
     const { http, https, proxy, open } = await setUp(resources);
     const agent = open({ all_proxy: `127.0.0.1:${proxy.port}` });
     for (let count = 0; count < 3; count++) {
-      assert.equal(await get(`${http}x?y=${count}`, agent), `200 ${BODY}`);
-      assert.equal(await get(https, agent), `200 ${BODY}`);
+      assert.equal(await getBody(`${http}x?y=${count}`, agent), BODY);
+      assert.equal(await getBody(https, agent), BODY);
     }
     const tunnel = `CONNECT ${new URL(https).host}`;
     assert.deepEqual(proxy.requests, [`GET ${http}x?y=0`, tunnel, `GET ${http}x?y=1`, `GET ${http}x?y=2`]);
@@ -100,7 +78,7 @@ describe('requests through a proxy', needs('openssl'), () => {
     test(`speak ${http2 ? 'HTTP/2' : 'HTTP/1.1'} with the server where setting http2 is ${http2}`, async () => {
       await using resources = new AsyncDisposableStack();
       const { https, proxy, open, versions } = await setUp(resources);
-      await get(https, open({ https_proxy: `127.0.0.1:${proxy.port}` }, { http2 }));
+      await getBody(https, open({ https_proxy: `127.0.0.1:${proxy.port}` }, { http2 }));
       assert.deepEqual(versions, [http2 ? '2.0' : '1.1']);
     });
   }
@@ -110,8 +88,8 @@ describe('requests through a proxy', needs('openssl'), () => {
     const { http, https, proxy, open } = await setUp(resources);
     const agent = open({ all_proxy: `127.0.0.1:${proxy.port}` });
     const own = (url: string): string => url.replace('server.test', '127.0.0.1');
-    assert.equal(await get(own(http), agent), `200 ${BODY}`);
-    assert.equal(await get(own(https), agent), `200 ${BODY}`);
+    assert.equal(await getBody(own(http), agent), BODY);
+    assert.equal(await getBody(own(https), agent), BODY);
     assert.deepEqual(proxy.requests, []);
   });
 
@@ -119,12 +97,12 @@ describe('requests through a proxy', needs('openssl'), () => {
     await using resources = new AsyncDisposableStack();
     const { http, https, proxy, open } = await setUp(resources, () => ({ credentials: 'me:p@ss' }));
     const agent = open({ all_proxy: `http://me:p%40ss@127.0.0.1:${proxy.port}` });
-    assert.equal(await get(http, agent), `200 ${BODY}`);
-    assert.equal(await get(https, agent), `200 ${BODY}`);
+    assert.equal(await getBody(http, agent), BODY);
+    assert.equal(await getBody(https, agent), BODY);
 
     const wrong = open({ all_proxy: `http://me:geheim@127.0.0.1:${proxy.port}` });
     for (const url of [http, https]) {
-      await assert.rejects(get(url, wrong), (error) => {
+      await assert.rejects(getBody(url, wrong), (error) => {
         assert.ok(error instanceof TransferError);
         assert.deepEqual([error.status, error.transient], [407, false]);
         assert.ok(error.message.includes(`proxy 'http://127.0.0.1:${proxy.port}'`), error.message);
@@ -139,8 +117,8 @@ describe('requests through a proxy', needs('openssl'), () => {
     await using resources = new AsyncDisposableStack();
     const { http, https, proxy, open } = await setUp(resources, (tls) => ({ tls }));
     const agent = open({ all_proxy: `https://localhost:${proxy.port}` });
-    assert.equal(await get(http, agent), `200 ${BODY}`);
-    assert.equal(await get(https, agent), `200 ${BODY}`);
+    assert.equal(await getBody(http, agent), BODY);
+    assert.equal(await getBody(https, agent), BODY);
     assert.equal(proxy.requests.length, 2);
   });
 
@@ -148,7 +126,7 @@ describe('requests through a proxy', needs('openssl'), () => {
     await using resources = new AsyncDisposableStack();
     const { https, proxy, open } = await setUp(resources);
     const agent = open({ all_proxy: `127.0.0.1:${proxy.port}` }, { sslCertFile: '' });
-    await assert.rejects(get(https, agent), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+    await assert.rejects(getBody(https, agent), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
   });
 
   for (const [status, transient] of [
@@ -159,7 +137,7 @@ describe('requests through a proxy', needs('openssl'), () => {
       await using resources = new AsyncDisposableStack();
       const { https, proxy, open } = await setUp(resources, () => ({ status }));
       const agent = open({ all_proxy: `127.0.0.1:${proxy.port}` });
-      await assert.rejects(get(https, agent), (error) => {
+      await assert.rejects(getBody(https, agent), (error) => {
         return error instanceof TransferError && error.status === status && error.transient === transient;
       });
     });
@@ -171,7 +149,7 @@ describe('requests through a proxy', needs('openssl'), () => {
     for (const port of [proxy.port, 1]) {
       const agent = open({ all_proxy: `http://me:geheim@127.0.0.1:${port}` });
       for (const url of [http, https]) {
-        await assert.rejects(get(url, agent), (error) => {
+        await assert.rejects(getBody(url, agent), (error) => {
           assert.match(String(error), new RegExp(`through proxy 'http://127.0.0.1:${port}'`));
           assert.doesNotMatch(String(error), /geheim/);
           return true;
@@ -184,17 +162,20 @@ describe('requests through a proxy', needs('openssl'), () => {
     await using resources = new AsyncDisposableStack();
     const { http, https, proxy, open } = await setUp(resources);
     const agent = open({ http_proxy: `127.0.0.1:${proxy.port}`, https_proxy: 'gopher://geheim@host' });
-    assert.equal(await get(http, agent), `200 ${BODY}`);
-    await assert.rejects(get(https, agent), (error) => error instanceof UsageError && !/geheim/.test(error.message));
+    assert.equal(await getBody(http, agent), BODY);
+    await assert.rejects(
+      getBody(https, agent),
+      (error) => error instanceof UsageError && !/geheim/.test(error.message),
+    );
   });
 
   test('end with the agent, and later ones fail', async () => {
     await using resources = new AsyncDisposableStack();
     const { http, https, proxy, open } = await setUp(resources);
     const agent = open({ all_proxy: `127.0.0.1:${proxy.port}` });
-    await Promise.all([get(http, agent), get(https, agent)]);
+    await Promise.all([getBody(http, agent), getBody(https, agent)]);
     await agent.destroy();
     await agent.destroy();
-    for (const url of [http, https]) await assert.rejects(get(url, agent), /destroyed/);
+    for (const url of [http, https]) await assert.rejects(getBody(url, agent), /destroyed/);
   });
 });

@@ -3,12 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { request } from 'undici';
 import { StoreError } from '../../../src/errors.ts';
 import { makeSettings } from '../../../src/settings.ts';
 import { type HttpAgent, openAgent } from '../../../src/stores/http/agent.ts';
 import { certificateHint, trustOf } from '../../../src/stores/http/tls-trust.ts';
 import { HttpTransport } from '../../../src/stores/http/transport.ts';
+import { getBody } from '../../support/get-body.ts';
 import { listen } from '../../support/listen.ts';
 import { needs } from '../../support/run.ts';
 import { makeScratch, type Scratch } from '../../support/scratch.ts';
@@ -46,15 +46,14 @@ describe('certificates', () => {
     await using resources = new AsyncDisposableStack();
     const { url, agent, write, certificates } = await setUp(resources);
     const file = await write('both.pem', `# authorities\n${certificates[1]}\n${certificates[0]}`);
-    const { body } = await request(url, { dispatcher: agent(file) });
-    assert.equal(await body.text(), 'hello');
+    assert.equal(await getBody(url, agent(file)), 'hello');
   });
 
   test('do not count without, nor with another authority', needs('openssl'), async () => {
     await using resources = new AsyncDisposableStack();
     const { url, agent, write, certificates } = await setUp(resources);
     for (const file of ['', await write('other.pem', certificates[1])]) {
-      await assert.rejects(request(url, { dispatcher: agent(file) }), (error) =>
+      await assert.rejects(getBody(url, agent(file)), (error) =>
         /ssl-cert-file/.test(certificateHint((error as NodeJS.ErrnoException).code) ?? ''),
       );
     }
@@ -78,7 +77,7 @@ describe('certificates', () => {
       const file = join(scratch.path, 'bad.pem');
       const dispatcher = agent(file);
       const rejected = (pattern: RegExp): Promise<void> =>
-        assert.rejects(request(url, { dispatcher }), (error) => {
+        assert.rejects(getBody(url, dispatcher), (error) => {
           assert.ok(error instanceof StoreError);
           assert.ok(error.message.includes(file));
           assert.match(error.message, pattern);
@@ -91,8 +90,7 @@ describe('certificates', () => {
       await write('bad.pem', `${certificates[0]}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`);
       await rejected(/asn1|ASN1|PEM/i);
       await write('bad.pem', certificates[0]);
-      const { body } = await request(url, { dispatcher });
-      assert.equal(await body.text(), 'hello');
+      assert.equal(await getBody(url, dispatcher), 'hello');
     },
   );
 
@@ -105,8 +103,7 @@ describe('certificates', () => {
     );
     const agent = openAgent(makeSettings({ sslCertFile: '/no/such/file' }), {});
     resources.adopt(agent, () => agent.destroy());
-    const { body } = await request(`http://127.0.0.1:${port}`, { dispatcher: agent });
-    assert.equal(await body.text(), 'plain');
+    assert.equal(await getBody(`http://127.0.0.1:${port}`, agent), 'plain');
   });
 
   test('of Node are trusted where no file is named', async () => assert.deepEqual(await trustOf(''), {}));
