@@ -17,6 +17,8 @@ import { WorkerThread } from './worker-thread.ts';
 const PROGRESS_INTERVAL = 100;
 /** Bytes that a thread has to have before it that another is worth its start, of about 0.1 s. */
 const ENOUGH_FOR_ANOTHER = 8 * 1024 * 1024;
+/** Asked once: it is a system call, and the question is put for every job. */
+const CORES = availableParallelism();
 /** A thread that is busier than this has no time for more. */
 const BUSY = 0.9;
 /**
@@ -63,7 +65,7 @@ export class WorkerPool implements AsyncDisposable {
   #idle: NodeJS.Timeout | undefined;
 
   constructor({ settings, concurrency = 64, entry = threadModule() }: WorkerPoolOptions) {
-    this.threads = settings.workerThreads || availableParallelism();
+    this.threads = settings.workerThreads || CORES;
     this.#concurrency = concurrency;
     this.#downloadLimit = makeSharedLimit(settings.downloadSpeed);
     this.#piscina = new Piscina({
@@ -118,11 +120,12 @@ export class WorkerPool implements AsyncDisposable {
   #choose(weight: number | undefined): WorkerThread | undefined {
     let best: WorkerThread | undefined;
     for (const thread of this.#running) {
-      if (!thread.isFull && (best === undefined || thread.load < best.load)) best = thread;
+      if (thread.isFull) continue;
+      if (best === undefined || thread.load < best.load) best = thread;
     }
     if (best?.jobs === 0 || this.#running.size === this.threads) return best;
     const another =
-      best === undefined || weight === undefined || best.load > ENOUGH_FOR_ANOTHER || this.#couldUseAnother();
+      best === undefined || weight === undefined || best.hasMoreThan(ENOUGH_FOR_ANOTHER) || this.#couldUseAnother();
     return another ? this.#startThread() : best;
   }
 
@@ -141,7 +144,7 @@ export class WorkerPool implements AsyncDisposable {
     this.#look();
     const { own, others } = this.#meter;
     const taken = others.reduce((sum, busy) => sum + busy, own);
-    return others.length > 0 && others.every((busy) => busy > BUSY) && taken < availableParallelism() - 1;
+    return others.length > 0 && others.every((busy) => busy > BUSY) && taken < CORES - 1;
   }
 
   #look(): boolean {

@@ -42,6 +42,8 @@ export class WorkerThread {
   readonly #progress: ProgressMemory;
   readonly #running = new Map<number, Running>();
   readonly #free: number[];
+  /** What its jobs had to do when they began, in bytes. */
+  #begun = 0;
 
   /**
    * @param capacity - jobs that it may run at once.
@@ -80,6 +82,11 @@ export class WorkerThread {
     return load;
   }
 
+  /** Whether its jobs have more left to do than so many bytes: where that is easy to tell, it is. */
+  hasMoreThan(bytes: number): boolean {
+    return this.#begun > bytes && this.load > bytes;
+  }
+
   /**
    * Hands over a job; there must be room for it.
    *
@@ -88,6 +95,7 @@ export class WorkerThread {
   start(name: JobName, request: Request<JobName>, { weight, ended, onNotice }: StartOptions): number {
     const job = this.#free.pop()!;
     if (this.#running.size === 0) this.#port.ref();
+    this.#begun += JOB_LOAD + weight;
     this.#running.set(job, { name, weight, resolve: ended.resolve, reject: ended.reject, onNotice });
     this.#progress.reset(job);
     this.#outbox.push({ job, name, request });
@@ -118,6 +126,7 @@ export class WorkerThread {
 
   #end(job: number): Running | undefined {
     const ended = this.#running.get(job);
+    if (ended !== undefined) this.#begun -= JOB_LOAD + ended.weight;
     this.#running.delete(job);
     this.#free.push(job);
     if (this.#running.size === 0) this.#port.unref();
