@@ -4,6 +4,7 @@
  */
 import { FormatError } from '../errors.ts';
 import { compareText } from './compare-text.ts';
+import { reviveJson } from './json.ts';
 
 /** A number as it is spelled. */
 export class JsonNumber {
@@ -29,17 +30,12 @@ const MAX_DEPTH = 1_000;
 /**
  * Reads JSON so that it can be printed with its numbers as they are.
  *
- * @throws {FormatError} on what is none, or is nested too deeply.
+ * @throws {FormatError} as {@link reviveJson} does.
  */
 export function parsePrintableJson(format: string, text: string): PrintableJson {
-  try {
-    return JSON.parse(text, (_key, value: unknown, context?: { readonly source: string }) =>
-      typeof value === 'number' ? new JsonNumber(context!.source) : value,
-    ) as PrintableJson;
-  } catch (cause) {
-    const problem = cause instanceof RangeError ? 'nested too deeply' : (cause as Error).message;
-    throw new FormatError(format, 0, problem, { cause });
-  }
+  return reviveJson(format, text, (value, source) =>
+    typeof value === 'number' ? new JsonNumber(source!) : value,
+  ) as PrintableJson;
 }
 
 /**
