@@ -4,13 +4,8 @@
  * Source: Nix 2.35 libstore/worker-protocol.cc.
  */
 import type { BuildResult } from '../build-result.ts';
-import {
-  type DerivedPath,
-  parseDerivedPath,
-  parsePathWithOutputs,
-  printDerivedPath,
-  printPathWithOutputs,
-} from '../derived-path.ts';
+import { type DerivedPath, parseDerivedPath, printLegacyDerivedPath } from '../derived-path.ts';
+import { parsePathWithOutputs, printPathWithOutputs } from '../path-with-outputs.ts';
 import type { StoreDir } from '../store-path.ts';
 import { type BuildResultShape, readBuildResult, writeBuildResult } from '../wire/build-result.ts';
 import { type Reading, readString } from '../wire/read.ts';
@@ -37,7 +32,7 @@ export function writeWorkerDerivedPath(
   derived: DerivedPath,
   { minor }: WorkerVersion,
 ): void {
-  const print = minor >= HAS_DERIVED_PATHS ? printDerivedPath : printPathWithOutputs;
+  const print = minor >= HAS_DERIVED_PATHS ? printLegacyDerivedPath : printPathWithOutputs;
   to.string(print(storeDir, derived));
 }
 

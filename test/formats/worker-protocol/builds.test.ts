@@ -33,7 +33,7 @@ describe('what is to be built', () => {
     [30, `${P}-bar.drv!*`],
   ] as const) {
     test(`is spelled ${text} in version 1.${minor}`, () => {
-      const derived = { drvPath, outputs: 'all' } as const;
+      const derived = { kind: 'built', path: drvPath, outputs: 'all' } as const;
       const write = (to: WireWriter): void => writeWorkerDerivedPath(to, DEFAULT_STORE_DIR, derived, version(minor));
       assert.deepEqual(written(write), wire(text));
       readsAs(() => readWorkerDerivedPath(DEFAULT_STORE_DIR, version(minor)), wire(text), derived);
@@ -41,7 +41,7 @@ describe('what is to be built', () => {
   }
 
   test('cannot be a derivation itself before 1.30', () => {
-    const derived = { path: drvPath };
+    const derived = { kind: 'opaque', path: drvPath } as const;
     assert.throws(
       () => written((to) => writeWorkerDerivedPath(to, DEFAULT_STORE_DIR, derived, version(29))),
       FormatError,
