@@ -9,6 +9,8 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { InvalidPathError, StoreError } from '../errors.ts';
+import type { Derivation } from '../formats/derivation.ts';
+import type { InputHash } from '../formats/derivation-hash.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import type { StoreReference } from '../formats/store-reference.ts';
@@ -16,6 +18,7 @@ import type { Registration } from '../formats/validity-registration.ts';
 import type { Settings } from '../settings.ts';
 import { type AddPathOptions, addPath, addTextToStore } from './add-path.ts';
 import type { StoreDatabase } from './database.ts';
+import { DerivationReader } from './derivations.ts';
 import { asStoreError } from './fs-errors.ts';
 import { addIndirectRoot } from './gc/indirect-root.ts';
 import { type LocalStoreLayout, layoutOf } from './local-store-layout.ts';
@@ -63,6 +66,7 @@ export class LocalStore implements Store {
   readonly stateDir: string;
   readonly #layout: LocalStoreLayout;
   readonly #settings: Settings;
+  readonly #derivations = new DerivationReader(this);
   #state: Promise<LocalStoreState> | undefined;
   #swept: Promise<void> | undefined;
 
@@ -193,6 +197,21 @@ export class LocalStore implements Store {
   }
 
   /**
+   * Reads a valid derivation: see {@link DerivationReader}.
+   *
+   * @throws {InvalidPathError} on one that is not valid.
+   */
+  async readDerivation(path: StorePath, { signal }: QueryOptions = {}): Promise<Derivation> {
+    if (await this.isValidPath(path, { signal })) return await this.#derivations.readDerivation(path, { signal });
+    throw new InvalidPathError(printStorePath(this.storeDir, path), this.uri);
+  }
+
+  /** What stands for valid derivations in the hashes of those that need them. */
+  async hashDerivations(derivations: Iterable<StorePath>, { signal }: QueryOptions = {}): Promise<InputHash> {
+    return await this.#derivations.hashDerivations(derivations, { signal });
+  }
+
+  /**
    * Reads the path's files, without asking the database whether it is valid: the receiver checks what it gets.
    *
    * @throws {InvalidPathError} where nothing is there.
@@ -307,7 +326,9 @@ export class LocalStore implements Store {
     const { database } = await this.#open();
     const { storeDir, realStoreDir } = this;
     const { fsyncStorePaths } = this.#settings;
-    return await registerStaged({ ...writable, database, storeDir, realStoreDir, fsyncStorePaths }, batch, options);
+    const derivations = this.#derivations;
+    const context = { ...writable, database, derivations, storeDir, realStoreDir, fsyncStorePaths };
+    return await registerStaged(context, batch, options);
   }
 
   /**

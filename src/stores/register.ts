@@ -2,7 +2,8 @@
  * Registration: the step that makes staged paths valid, many in one go.
  *
  * For a group of paths, references first:
- *   1. make them and what they refer to temporary roots, so that no collector takes what is not yet valid;
+ *   1. make them and what they refer to temporary roots, so that no collector takes what is not yet valid; refuse
+ *      derivations with wrong outputs;
  *   2. take those of their path locks that are not held yet, so that nobody else makes the same paths meanwhile;
  *   3. move what is not valid yet from staging into place;
  *   4. syncfs(2), once for all, when `fsync-store-paths` says so;
@@ -20,9 +21,11 @@
  */
 import { open } from 'node:fs/promises';
 import { FormatError, IncompleteClosureError, type SluiceError, StoreError } from '../errors.ts';
+import { isDerivationPath } from '../formats/derivation-hash.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import { backOff } from './back-off.ts';
 import type { InsertResult, StoreDatabase } from './database.ts';
+import type { DerivationReader } from './derivations.ts';
 import { asStoreError } from './fs-errors.ts';
 import type { WritableState } from './local-store-state.ts';
 import { tryLockPath } from './path-locks.ts';
@@ -47,6 +50,8 @@ export interface RegisterContext extends WritableState {
   readonly storeDir: StoreDir;
   readonly realStoreDir: string;
   readonly database: StoreDatabase;
+  /** Of the same store. */
+  readonly derivations: DerivationReader;
   /** Whether contents are made durable before they are valid. */
   readonly fsyncStorePaths: boolean;
 }
@@ -119,8 +124,9 @@ async function registerGroup(
 ): Promise<void> {
   const { database, storeDir } = context;
   const { tell, signal } = options;
-  const fit = group.filter((staged) => succeeds(context, staged, tell, () => checkStaged(staged, storeDir)));
-  await context.tempRoots.add(mentioned(storeDir, fit), signal);
+  const named = group.filter((staged) => succeeds(context, staged, tell, () => checkStaged(staged, storeDir)));
+  await context.tempRoots.add(mentioned(storeDir, named), signal);
+  const fit = await checkDerivations(context, named, tell, signal);
 
   await using afterwards = new AsyncDisposableStack();
   using locks = new DisposableStack();
@@ -143,6 +149,34 @@ async function registerGroup(
   const outcomes = await insertAll(context, [...moved], signal);
   for (const [one, outcome] of outcomes) if (outcome.state !== 'failed') moved.delete(one);
   for (const outcome of outcomes.values()) tell(outcome);
+}
+
+/**
+ * Leaves out derivations with wrong outputs. Those are not looked at which are valid already, and those that refer to
+ * what is not valid: their outcome is known without.
+ */
+async function checkDerivations(
+  context: RegisterContext,
+  group: readonly StagedPath[],
+  tell: GroupOptions['tell'],
+  signal: AbortSignal | undefined,
+): Promise<readonly StagedPath[]> {
+  const { database, derivations } = context;
+  const candidates = group.filter(({ info }) => isDerivationPath(info.path));
+  if (candidates.length === 0) return group;
+  const paths = new Set(group.map(({ info }) => info.path));
+  const isThere = (path: StorePath): boolean => paths.has(path) || database.isValidPath(path);
+  const checked = await whenFree(
+    () => candidates.filter(({ info }) => !database.isValidPath(info.path) && info.references.every(isThere)),
+    signal,
+  );
+  const staged = new Map(checked.map(({ info, location }) => [info.path, location]));
+  const problems = await derivations.checkStaged(staged, { signal });
+  return group.filter((one) => {
+    const problem = problems.get(one.info.path);
+    if (problem !== undefined) tell(failure(context, one, problem));
+    return problem === undefined;
+  });
 }
 
 /** Makes what was moved into place durable and then valid, all in one transaction. */

@@ -140,8 +140,9 @@ describe('a collection', () => {
     const fixture = await open(resources);
     const { root, put, collect, valid } = fixture;
     const deep = await put('deep');
-    const maker = await fixture.putObject(makeDerivation('maker', [pathOf('late')]));
-    const late = await put('late', { references: [deep], deriver: maker });
+    const derivation = makeDerivation('maker', ['out']);
+    const maker = await fixture.putObject(derivation);
+    const late = await put('late', { path: derivation.outputs[0]!, references: [deep], deriver: maker });
     const dead = await put('dead', { references: [deep] });
     const other = await openTestStore(root, resources);
     await other.open();
@@ -282,8 +283,9 @@ describe('deleting single paths', () => {
   test('keeps a derivation whose output is alive, unless liveness is ignored', async () => {
     await using resources = new AsyncDisposableStack();
     const { put, putObject, keep, collect, valid } = await open(resources);
-    const path = await putObject(makeDerivation('d', [pathOf('out')]));
-    const out = await put('out', { deriver: path });
+    const derivation = makeDerivation('d', ['out']);
+    const path = await putObject(derivation);
+    const out = await put('out', { path: derivation.outputs[0]!, deriver: path });
     keep(out);
     assert.deepEqual(
       (await collect({ paths: [path] })).refused.map(({ way }) => way),

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { IncompleteClosureError, StoreError } from '../../src/errors.ts';
 import { DEFAULT_STORE_DIR, type StorePath } from '../../src/formats/store-path.ts';
 import { StoreDatabase } from '../../src/stores/database.ts';
+import { DerivationReader } from '../../src/stores/derivations.ts';
 import { type Libc, loadLibc } from '../../src/stores/libc.ts';
 import type { LocalStore, RegisterOutcome, StagedPath } from '../../src/stores/local-store.ts';
 import { tryLockPath } from '../../src/stores/path-locks.ts';
@@ -40,7 +41,8 @@ async function openContext(store: LocalStore, resources: AsyncDisposableStack): 
   const database = resources.use(new StoreDatabase(connection, DEFAULT_STORE_DIR));
   const tempRoots = resources.use(new TempRoots(libc, store.stateDir));
   const { storeDir, realStoreDir } = store;
-  return { libc, database, tempRoots, storeDir, realStoreDir, fsyncStorePaths: true };
+  const derivations = new DerivationReader(store);
+  return { libc, database, derivations, tempRoots, storeDir, realStoreDir, fsyncStorePaths: true };
 }
 
 describe('registration', () => {

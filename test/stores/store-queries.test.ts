@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { DEFAULT_STORE_DIR, printStorePath, type StorePath } from '../../src/formats/store-path.ts';
+import { printDerivation } from '../../src/formats/derivation.ts';
+import { fillOutputs } from '../../src/formats/derivation-hash.ts';
+import { hashBytes } from '../../src/formats/hash.ts';
+import { DEFAULT_STORE_DIR, makeStorePath, type StorePath } from '../../src/formats/store-path.ts';
 import type { Registration } from '../../src/formats/validity-registration.ts';
 import type { LocalStore } from '../../src/stores/local-store.ts';
 import { emptyStore } from '../support/local-store.ts';
@@ -64,22 +67,19 @@ describe('a local store, asked about many paths at once,', () => {
   test('knows the outputs of derivations, and the derivations of outputs', async () => {
     await using resources = new AsyncDisposableStack();
     const { store } = await emptyStore(resources, { fsyncMetadata: false, fsyncStorePaths: false });
-    const output = (name: string): string =>
-      `("${name}","${printStorePath(DEFAULT_STORE_DIR, pathNamed(name))}","","")`;
-    for (const name of ['made.drv', 'again.drv']) {
-      await writeFile(
-        store.realPath(pathNamed(name)),
-        `Derive([${output('made')},${output('missing')}],[],[],"s","b",[],[])`,
-      );
-    }
-    await store.loadRegistrations(textOf([registered('made.drv'), registered('again.drv'), registered('made')]));
-    assert.deepEqual(await store.queryValidDerivers(named('made')), named('again.drv', 'made.drv'));
-    assert.deepEqual(await store.queryValidDerivers(named('missing')), named('again.drv', 'made.drv'));
-    assert.deepEqual(await store.queryValidDerivers(named('made.drv')), []);
-    assert.deepEqual(sorted(await store.queryStep(named('made.drv'), 'outputs')), named('made'));
-    assert.deepEqual(sorted(await store.queryStep(named('made'), 'derivers')), named('again.drv', 'made.drv'));
-    const both = await store.queryClosure(named('made.drv'), ['outputs', 'derivers']);
-    assert.deepEqual(sorted(both), named('again.drv', 'made', 'made.drv'));
+    const again = makeStorePath(DEFAULT_STORE_DIR, 'text', hashBytes('sha256', 'again'), 'made.drv');
+    const derivers = [pathNamed('made.drv'), again].sort();
+    const made = await writeFixed(store, derivers, 'made');
+    const missing = await writeFixed(store, named('lost.drv'), 'lost');
+    const registrations = [...derivers, pathNamed('lost.drv'), made].map((path) => ({ ...registered('any'), path }));
+    await store.loadRegistrations(textOf(registrations));
+    assert.deepEqual(await store.queryValidDerivers([made]), derivers);
+    assert.deepEqual(await store.queryValidDerivers([missing]), named('lost.drv'));
+    assert.deepEqual(await store.queryValidDerivers(derivers), []);
+    assert.deepEqual(sorted(await store.queryStep(derivers, 'outputs')), [made]);
+    assert.deepEqual(sorted(await store.queryStep([made], 'derivers')), derivers);
+    const both = await store.queryClosure([derivers[0]!], ['outputs', 'derivers']);
+    assert.deepEqual(sorted(both), [...derivers, made].sort());
   });
 
   test('stops when it is told to', async () => {
@@ -89,3 +89,17 @@ describe('a local store, asked about many paths at once,', () => {
     await assert.rejects(store.queryClosure(named('top'), ['references'], { signal }), { name: 'AbortError' });
   });
 });
+
+/** Writes derivations of one fixed output, which differ in how they make it; they are not valid yet. */
+async function writeFixed(store: LocalStore, paths: readonly StorePath[], name: string): Promise<StorePath> {
+  const contentAddress = { method: 'flat', hash: hashBytes('sha256', name) } as const;
+  const outputs = new Map([['out', { contentAddress }]]);
+  const unknown = { name, outputs, inputDrvs: new Map(), inputSrcs: [], system: 's', args: [], env: new Map() };
+  const derivations = paths.map((path) =>
+    fillOutputs(DEFAULT_STORE_DIR, { ...unknown, builder: path }, () => assert.fail('it has no inputs')),
+  );
+  for (const [index, derivation] of derivations.entries()) {
+    await writeFile(store.realPath(paths[index]!), printDerivation(DEFAULT_STORE_DIR, derivation));
+  }
+  return derivations[0]!.outputs.get('out')!.path;
+}

@@ -1,6 +1,8 @@
 /** A store with everything in it that a collector can meet: derivations, outputs, leftovers, roots of all kinds. */
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { type DraftDerivation, printDerivation } from '../../src/formats/derivation.ts';
+import { fillOutputs } from '../../src/formats/derivation-hash.ts';
 import { hashBytes } from '../../src/formats/hash.ts';
 import { DEFAULT_STORE_DIR, makeStorePath, printStorePath, type StorePath } from '../../src/formats/store-path.ts';
 import type { LocalStore } from '../../src/stores/local-store.ts';
@@ -19,27 +21,45 @@ export function pathOf(name: string): StorePath {
 }
 
 export interface NodeOptions {
+  /** By default the one that {@link pathOf} has for the name. */
+  readonly path?: StorePath;
   readonly references?: readonly StorePath[];
   readonly deriver?: StorePath | undefined;
 }
 
 /** An object that nothing vouches for, with references that it does not contain. */
 export function makeNode(name: string, options: NodeOptions = {}, tree: Tree = file(name)): StoreObject {
-  const { references = [], deriver } = options;
+  const { path = pathOf(name), references = [], deriver } = options;
   const nar = narOf(tree);
   const sorted = [...new Set(references)].sort();
   const narHash = hashBytes('sha256', nar);
   return {
     nar,
-    info: { path: pathOf(name), narHash, narSize: nar.length, references: sorted, deriver, signatures: [] },
+    info: { path, narHash, narSize: nar.length, references: sorted, deriver, signatures: [] },
   };
 }
 
-/** A derivation with these outputs, which need not be there. */
-export function makeDerivation(name: string, outputs: readonly StorePath[], options: NodeOptions = {}): StoreObject {
-  const rows = outputs.map((path, index) => `("o${index}","${full(path)}","","")`);
-  const text = `Derive([${rows.join(',')}],[],[],"x86_64-linux","/bin/sh",[],[])`;
-  return makeNode(`${name}.drv`, options, file(text));
+/** A derivation with as many outputs as are named, which need not be there. */
+export function makeDerivation(
+  name: string,
+  outputs: readonly string[],
+  options: NodeOptions = {},
+): StoreObject & { readonly outputs: readonly StorePath[] } {
+  const draft: DraftDerivation = {
+    name,
+    outputs: new Map(outputs.map((output) => [output, {}])),
+    inputDrvs: new Map(),
+    inputSrcs: [],
+    system: 'x86_64-linux',
+    builder: '/bin/sh',
+    args: [],
+    env: new Map(),
+  };
+  const derivation = fillOutputs(DEFAULT_STORE_DIR, draft, () => {
+    throw new Error('unreachable: it has no inputs');
+  });
+  const node = makeNode(`${name}.drv`, options, file(printDerivation(DEFAULT_STORE_DIR, derivation)));
+  return { ...node, outputs: Array.from(derivation.outputs.values(), ({ path }) => path) };
 }
 
 /** Objects in a store, about. */
@@ -89,14 +109,14 @@ async function fill(root: string, home: string, seed: number): Promise<readonly 
       objects.push(makeNode(name, { references: some(3) }));
       continue;
     }
-    const outputs = [`${name}-a`, `${name}-b`];
-    const derivation = makeDerivation(name, outputs.map(pathOf), { references: some(2) });
+    const derivation = makeDerivation(name, ['a', 'b'], { references: some(2) });
     const deriver = random(4) > 0 ? derivation.info.path : undefined;
     if (random(5) > 0) objects.push(derivation);
-    for (const output of outputs) {
+    for (const path of derivation.outputs) {
       // An output may refer to its own derivation, which is a cycle through the deriver.
       const own = objects.includes(derivation) && random(6) === 0 ? [derivation.info.path] : [];
-      if (random(3) > 0) objects.push(makeNode(output, { references: [...some(2), ...own], deriver }));
+      const references = [...some(2), ...own];
+      if (random(3) > 0) objects.push(makeNode(path, { path, references, deriver }));
     }
   }
   await add(store, ...objects);

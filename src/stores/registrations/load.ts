@@ -16,6 +16,7 @@ import { InvalidPathError, StoreError } from '../../errors.ts';
 import { parseStorePath, pathName, printStorePath, type StoreDir, type StorePath } from '../../formats/store-path.ts';
 import { type Registration, RegistrationParser } from '../../formats/validity-registration.ts';
 import { readDerivationOutputs } from '../derivation-file.ts';
+import { DerivationReader } from '../derivations.ts';
 import type { Libc } from '../libc.ts';
 import { whenFree } from '../sqlite.ts';
 import { findCycle } from './find-cycle.ts';
@@ -89,6 +90,9 @@ async function readText(
 /** Protects the paths and reads the derivations among them. */
 async function lookAtPaths(tables: LoadTables, context: LoadContext, signal: AbortSignal | undefined): Promise<number> {
   let absent = 0;
+  const { storeDir, realStoreDir } = context;
+  // One of its own: what lies there may turn out not to become valid.
+  const reader = new DerivationReader({ storeDir, realPath: (path) => join(realStoreDir, path) });
   for (const range of tables.ranges('paths')) {
     await turn(signal);
     const full = tables.pathsIn(range);
@@ -97,6 +101,7 @@ async function lookAtPaths(tables: LoadTables, context: LoadContext, signal: Abo
     absent += paths.filter((path) => !isThere(join(context.realStoreDir, path))).length;
     const derivations = paths.filter((path) => pathName(path).endsWith('.drv'));
     tables.addOutputs(derivations.flatMap((path) => outputsOf(path, context)));
+    await reader.checkAll(derivations, { signal });
   }
   return absent;
 }

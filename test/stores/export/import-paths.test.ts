@@ -59,10 +59,11 @@ describe('importing', () => {
   test('registers the outputs of derivations', async () => {
     await using resources = new AsyncDisposableStack();
     const store = await emptyStore(resources);
-    const derivation = makeDerivation('made', [base.info.path]);
-    await importPaths(store, inChunks(exportStream(derivation, base)));
+    const derivation = makeDerivation('made', ['out']);
+    const out = makeNode('out', { path: derivation.outputs[0]! });
+    await importPaths(store, inChunks(exportStream(derivation, out)));
     const outputs = await store.queryStep([derivation.info.path], 'outputs');
-    assert.deepEqual([...outputs.keys()], pathsOf(base));
+    assert.deepEqual([...outputs.keys()], pathsOf(out));
   });
 
   test('leaves what is valid as it is, and nothing else behind', async () => {
