@@ -41,6 +41,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/query.ts')).queryCommand,
   },
   {
+    name: 'derivation',
+    summary: 'show derivations as JSON, and add them',
+    load: async () => (await import('./commands/derivation.ts')).derivationCommand,
+  },
+  {
     name: 'why-depends',
     summary: 'show why a store path has another in its closure',
     load: async () => (await import('./commands/why-depends.ts')).whyDependsCommand,

@@ -7,7 +7,7 @@ import type { Store } from '../../stores/store.ts';
 import type { Cli, CommandModule } from '../command.ts';
 import { openNarInfos } from '../narinfos.ts';
 import { followLinksToStore } from '../query/follow-links.ts';
-import { QUERY_KINDS, type QueryKind } from '../query/query-kinds.ts';
+import { bindingKind, QUERY_KINDS, type QueryKind } from '../query/query-kinds.ts';
 import { outputsOf } from '../query/questions.ts';
 import { writeLines } from '../query/write-lines.ts';
 import { readWords } from '../read-words.ts';
@@ -27,8 +27,11 @@ const ALIASES = { '--referers': '--referrers', '--referers-closure': '--referrer
 export const queryCommand: CommandModule = {
   configure(command, cli) {
     const asked = new Map<QueryKind, string>();
+    const binding = new Option('-b, --binding <name>', 'the value of a variable of derivations');
     command.argument('[paths...]', 'store paths, files in them, or symlinks that lead to them');
     addKinds(command, asked);
+    command.addOption(binding);
+    command.on('option:binding', (name: string) => asked.set(bindingKind(name), '--binding'));
     command
       .option('--store <uri>', 'the store to ask', storeUri, 'local')
       .option('-u, --use-output', 'ask about the outputs of derivations, in their place')

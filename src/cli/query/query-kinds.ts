@@ -11,7 +11,7 @@ import type { Store } from '../../stores/store.ts';
 import type { Step } from '../../stores/store-queries.ts';
 import { type PathInfos, referencesFirst } from '../closure.ts';
 import { dotLines, graphmlLines } from './graphs.ts';
-import { closureInfosOf, infosOf, knownOf, localOnly, outputsOf, requireAll } from './questions.ts';
+import { bindingOf, closureInfosOf, infosOf, knownOf, localOnly, outputsOf, requireAll } from './questions.ts';
 import { treeLines } from './tree.ts';
 
 export interface Question {
@@ -67,6 +67,18 @@ export const QUERY_KINDS: readonly QueryKind[] = [
   { flags: '--graphml', help: 'the closures, as GraphML', ask: graphml },
   { flags: '--resolve', help: 'the paths themselves, in full', ask: async ({ store, paths }) => list(store, paths) },
 ];
+
+/** The values of a variable of derivations, one a line; what is no derivation stands for the one that made it. */
+export function bindingKind(name: string): QueryKind {
+  return { flags: '-b, --binding <name>', help: '', ask: (question) => bindings(name, question) };
+}
+
+async function bindings(name: string, { store, paths }: Question): Promise<Answer> {
+  const local = localOnly(store, '--binding');
+  const values = new Map<StorePath, string>();
+  for (const path of paths) values.set(path, await bindingOf(local, path, name));
+  return eachPath(store, paths, (path) => values.get(path)!, String);
+}
 
 async function outputs({ store, paths }: Question): Promise<Answer> {
   const found: StorePath[] = [];

@@ -1,5 +1,7 @@
 /** What commands ask of stores about many paths: of a local store set by set, of any other path by path. */
 import { InvalidPathError, UsageError } from '../../errors.ts';
+import { isDerivationPath } from '../../formats/derivation-hash.ts';
+import { quote } from '../../formats/quote.ts';
 import { parseStorePath, pathName, printStorePath, type StorePath } from '../../formats/store-path.ts';
 import { readDerivationOutputs } from '../../stores/derivation-file.ts';
 import type { LocalStore } from '../../stores/local-store.ts';
@@ -67,4 +69,29 @@ export async function outputsOf(store: Store, path: StorePath): Promise<StorePat
     throw new UsageError(`the path of output '${name}' of '${shown}' is only known once it is built`);
   });
   return outputs.sort();
+}
+
+/**
+ * The derivation that a path stands for: itself, or the one that made it.
+ *
+ * @throws {UsageError} on a path of which nobody knows what made it.
+ */
+export async function derivationOf(store: LocalStore, path: StorePath): Promise<StorePath> {
+  if (isDerivationPath(path)) return path;
+  const infos = await infosOf(store, [path]);
+  const { deriver } = infos.get(path)!;
+  if (deriver !== undefined) return deriver;
+  throw new UsageError(`'${printStorePath(store.storeDir, path)}' is no derivation, and nobody knows what made it`);
+}
+
+/**
+ * The value of a variable of a derivation.
+ *
+ * @throws {UsageError} on one that it does not have.
+ */
+export async function bindingOf(store: LocalStore, path: StorePath, name: string): Promise<string> {
+  const derivation = await derivationOf(store, path);
+  const value = (await store.readDerivation(derivation)).env.get(name);
+  if (value !== undefined) return value;
+  throw new UsageError(`derivation '${printStorePath(store.storeDir, derivation)}' has no variable ${quote(name)}`);
 }
