@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'ERR_INTERNAL'
   | 'ERR_INVALID_PATH'
   | 'ERR_NO_SUBSTITUTERS'
+  | 'ERR_REMOTE'
   | 'ERR_STORE'
   | 'ERR_SUBSTITUTE_GONE'
   | 'ERR_TIMED_OUT'
@@ -128,6 +129,11 @@ export class InvalidPathError extends SluiceError {
 /** No substituter knows the path. */
 export class NoSubstitutersError extends SluiceError {
   readonly code = 'ERR_NO_SUBSTITUTERS';
+}
+
+/** A store elsewhere has said why it could not do what it was asked for. */
+export class RemoteError extends SluiceError {
+  readonly code = 'ERR_REMOTE';
 }
 
 /** A store that cannot be opened, read or written as asked. */

@@ -3,6 +3,7 @@
  *
  * Source: Nix 2.35 libstore/build-result.hh, libstore/common-protocol.cc.
  */
+import { BUILD_FAILURES, type BuildFailureStatus } from '../errors.ts';
 import type { StorePath } from './store-path.ts';
 
 /** Every status by the name that Nix has for it; its place is its number on the wire. */
@@ -59,4 +60,10 @@ export interface BuildResult {
 /** Whether the outputs are valid after it. */
 export function isBuildSuccess(status: BuildStatus): status is BuildSuccess {
   return BUILD_SUCCESSES.some((success) => success === status);
+}
+
+/** A failure by the names that this project has: what only old or unbuilding stores say is what comes nearest. */
+export function buildFailureOf(status: BuildStatus): BuildFailureStatus {
+  if (status === 'cachedFailure') return 'permanentFailure';
+  return BUILD_FAILURES.find((failure) => failure === status) ?? 'miscFailure';
 }

@@ -33,12 +33,16 @@ const OPENERS: Readonly<Record<string, Opener>> = {
   http: openHttpCache,
   https: openHttpCache,
   s3: openS3Cache,
+  daemon: openRemote,
+  unix: openRemote,
+  'ssh-ng': openRemote,
+  ssh: openRemote,
   memory: openMemory,
 };
 
 /**
  * Opens the store that a URI names: `local`, `/plain/path` (a chroot store), `file:///path`, `https://host`, `s3://bucket`,
- * `memory:`.
+ * `daemon`, `unix:///socket`, `ssh-ng://host`, `ssh://host`, `memory:`.
  *
  * @throws {FormatError} on what is no URI of a store.
  * @throws {UsageError} on a scheme or a parameter that is not known, or a value that makes no sense.
@@ -147,6 +151,12 @@ function memoryOf(reference: StoreReference, settings: Settings, { narInfoCache 
   const authority = reference.authority.replace(/\/+$/, '');
   const url = withoutCredentials(printStoreReference({ ...reference, authority, params }));
   return { settings, remembered: narInfoCache?.of(url, storeDirParam(reference.params)) };
+}
+
+async function openRemote(reference: StoreReference, settings: Settings): Promise<Store> {
+  const { openDaemonStore, openServeStore, openSshDaemonStore } = await import('./remote/open.ts');
+  if (reference.scheme === 'ssh') return openServeStore(reference, settings);
+  return (reference.scheme === 'ssh-ng' ? openSshDaemonStore : openDaemonStore)(reference, settings);
 }
 
 async function openMemory(reference: StoreReference): Promise<Store> {

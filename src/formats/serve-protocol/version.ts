@@ -3,7 +3,7 @@
  *
  * Source: Nix 2.35 libstore/serve-protocol.hh, serve-protocol-connection.cc.
  */
-import { type Reading, readInteger, wireError } from '../wire/read.ts';
+import { type Reading, readInteger, readMagic, wireError } from '../wire/read.ts';
 import { WireWriter } from '../wire/write.ts';
 
 const CLIENT_MAGIC = 0x390c9deb;
@@ -41,8 +41,7 @@ export function writeServeHello(): Buffer {
  * @throws {FormatError} on anything else than `nix-store --serve`, and on one that is too old or too new.
  */
 export function* readServeHello(): Reading<number> {
-  const magic = yield* readInteger();
-  if (magic !== SERVER_MAGIC) throw wireError('what answers does not speak the serve protocol');
+  yield* readMagic(SERVER_MAGIC, 'serve protocol');
   const version = yield* readInteger();
   const [major, minor] = [Math.floor(version / 256), version % 256];
   if (major !== MAJOR || minor < OLDEST_MINOR) {

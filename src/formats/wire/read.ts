@@ -36,6 +36,13 @@ export function* readInteger(limit: number = Number.MAX_SAFE_INTEGER, what = 'nu
   return value;
 }
 
+/** The number that a protocol begins with. @throws {FormatError} that shows what came in its place. */
+export function* readMagic(magic: number, protocol: string): Reading<void> {
+  const bytes = view(yield 8);
+  if (bytes.readBigUInt64LE() === BigInt(magic)) return;
+  throw wireError(`what answers does not speak the ${protocol}: it begins with ${quote(bytes.toString('latin1'))}`);
+}
+
 /** Anything but zero is true. */
 export function* readBoolean(): Reading<boolean> {
   return (yield* readBigInteger()) !== 0n;

@@ -9,7 +9,7 @@
  *
  * Source: Nix 2.35 libstore/worker-protocol-connection.cc.
  */
-import { type Reading, readInteger, readList, readString, wireError } from '../wire/read.ts';
+import { type Reading, readInteger, readList, readMagic, readString, wireError } from '../wire/read.ts';
 import { WireWriter } from '../wire/write.ts';
 import { CLIENT_MAGIC, OLDEST_MINOR, SERVER_MAGIC, WORKER_VERSION, type WorkerVersion } from './version.ts';
 
@@ -42,8 +42,7 @@ export function writeHello(): Buffer {
  * @throws {FormatError} on anything else than a daemon, and on one that is too old or too new.
  */
 export function* readHello(): Reading<number> {
-  const magic = yield* readInteger();
-  if (magic !== SERVER_MAGIC) throw wireError('what answers does not speak the worker protocol');
+  yield* readMagic(SERVER_MAGIC, 'worker protocol');
   const version = yield* readInteger();
   const [major, minor] = [Math.floor(version / 256), version % 256];
   if (major !== MAJOR || minor < OLDEST_MINOR) {

@@ -19,8 +19,8 @@ export const REALISATION_WITH_PATH = 'realisation-with-path-not-hash';
 
 /** What is spoken here at best. */
 export const WORKER_VERSION: WorkerVersion = { minor: 38, features: new Set([REALISATION_WITH_PATH]) };
-/** What is spoken here at least: Nix 2.0 has 1.20, and 2.3 has 1.21. */
-export const OLDEST_MINOR = 21;
+/** What is spoken here at least: contents come in frames from then on. Nix 2.3 has 1.21, and 2.4 has 1.32. */
+export const OLDEST_MINOR = 23;
 
 /** Operations, each by its number. */
 export const WORKER_OPERATIONS = {

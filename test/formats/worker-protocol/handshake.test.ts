@@ -22,7 +22,7 @@ describe('a handshake', () => {
   });
 
   for (const [theirs, minor] of [
-    [0x115, 21],
+    [0x117, 23],
     [0x122, 34],
     [0x126, 38],
     [0x127, 38],
@@ -33,7 +33,7 @@ describe('a handshake', () => {
   for (const [why, bytes] of [
     ['another protocol', wire(0x5452eecb, 0x207)],
     ['an HTTP server', Buffer.from('HTTP/1.1 400 Bad Request')],
-    ['a version that is too old', wire(SERVER, 0x114)],
+    ['a version that is too old', wire(SERVER, 0x116)],
     ['another major version', wire(SERVER, 0x226)],
   ] as const) {
     test(`rejects ${why}`, () => assert.throws(() => feed(readHello(), bytes), FormatError));

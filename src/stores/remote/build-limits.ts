@@ -1,0 +1,77 @@
+/** Limits of a build elsewhere, looked after on this side: they hold with every protocol, and where the peer hangs. */
+import type { BuildResult, BuildStatus } from '../../formats/build-result.ts';
+import type { BuildOptions } from '../build-store.ts';
+
+/** Aborts when a build has gone too far. */
+export class BuildLimits implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #options: BuildOptions;
+  readonly #scope = new DisposableStack();
+  readonly #startTime = Math.floor(Date.now() / 1000);
+  #silence: NodeJS.Timeout | undefined;
+  #logSize = 0;
+  #exceeded: { readonly status: BuildStatus; readonly message: string } | undefined;
+
+  /** @param grace - seconds by which limits of time are longer, as the other side knows them, too. */
+  constructor(options: BuildOptions, grace: number) {
+    this.#options = options;
+    const { timeout = 0, maxSilentTime = 0 } = options;
+    if (timeout > 0) this.#after(timeout + grace, `it has taken longer than ${timeout} s`);
+    if (maxSilentTime > 0) {
+      this.#silence = this.#after(maxSilentTime + grace, `its builder has been silent for ${maxSilentTime} s`);
+    }
+  }
+
+  /** The caller's signal, and that of the limits. */
+  get signal(): AbortSignal {
+    const { signal } = this.#controller;
+    return this.#options.signal === undefined ? signal : AbortSignal.any([signal, this.#options.signal]);
+  }
+
+  /** The builder has printed a line. */
+  line(line: string): void {
+    this.#silence?.refresh();
+    this.#logSize += Buffer.byteLength(line) + 1;
+    const { maxLogSize = 0 } = this.#options;
+    if (maxLogSize > 0 && this.#logSize > maxLogSize) {
+      this.#exceed('logLimitExceeded', `its log is longer than ${maxLogSize} bytes`);
+      return;
+    }
+    this.#options.onLogLine?.(line);
+  }
+
+  /**
+   * What has become of a build that was ended for a limit.
+   *
+   * @throws `error` where it was not.
+   */
+  result(error: unknown): BuildResult {
+    if (this.#exceeded === undefined || this.#options.signal?.aborted) throw error;
+    return {
+      ...this.#exceeded,
+      timesBuilt: 1,
+      isNonDeterministic: false,
+      startTime: this.#startTime,
+      stopTime: Math.floor(Date.now() / 1000),
+      builtOutputs: new Map(),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#scope.dispose();
+  }
+
+  #after(seconds: number, problem: string): NodeJS.Timeout {
+    // What is longer than a timer can be is no limit that anybody meets.
+    const milliseconds = Math.min(seconds * 1000, 2 ** 31 - 1);
+    return this.#scope.adopt(
+      setTimeout(() => this.#exceed('timedOut', problem), milliseconds),
+      clearTimeout,
+    );
+  }
+
+  #exceed(status: BuildStatus, problem: string): void {
+    this.#exceeded ??= { status, message: `it was ended because ${problem}` };
+    this.#controller.abort();
+  }
+}
