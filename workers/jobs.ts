@@ -4,6 +4,7 @@ import { serveJobs } from '../src/pool/serve.ts';
 
 export const serveThread: (task: ThreadTask) => Promise<void> = serveJobs({
   build: () => import('./build.ts'),
+  copyPaths: () => import('./copy-paths.ts'),
   deleteLinks: () => import('./delete-links.ts'),
   deletePaths: () => import('./delete-paths.ts'),
   fetch: () => import('./fetch.ts'),

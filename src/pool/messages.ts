@@ -233,6 +233,19 @@ export interface Jobs {
       readonly uploadedBytes: number;
     };
   };
+  /** Copies paths into a store behind a protocol of Nix, over one connection. Tells of each when it is gone. */
+  readonly copyPaths: {
+    readonly request: {
+      readonly from: string;
+      /** URI of the remote store. */
+      readonly to: string;
+      /** Of paths that are not valid there, references first. */
+      readonly infos: readonly (PathInfo | NarInfo)[];
+      /** Whether the other side is to check signatures. */
+      readonly checkSigs: boolean;
+    };
+    readonly reply: Record<never, never>;
+  };
 }
 
 export type JobName = keyof Jobs;
@@ -246,7 +259,10 @@ export type Notice =
   /** The builder has entered a phase, such as `unpackPhase`. */
   | { readonly kind: 'phase'; readonly phase: string }
   /** For the user, in words. */
-  | { readonly kind: 'warning'; readonly message: string };
+  | { readonly kind: 'warning'; readonly message: string }
+  /** The next of several paths is on its way, or all of it is gone. */
+  | { readonly kind: 'sending' }
+  | { readonly kind: 'sent'; readonly received: Received };
 
 /** What has been moved so far, in bytes. */
 export interface Progress {

@@ -51,6 +51,8 @@ export interface Store extends AsyncDisposable {
   /** The URI that opens this store again, in another thread for example: may hold credentials, and is never shown. */
   readonly openUri: string;
   readonly storeDir: StoreDir;
+  /** Whether those who substitute from it take its paths without a signature. */
+  readonly trusted?: boolean | undefined;
 
   /** What the store knows of a path; `undefined` where the path is not valid. */
   queryPathInfo(path: StorePath, options?: InfoOptions): Promise<PathInfo | undefined>;

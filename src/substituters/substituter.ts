@@ -60,7 +60,7 @@ export class Substituter implements Respondent {
 
   /** Whether its paths are taken without a signature. */
   get trusted(): boolean {
-    return this.store instanceof BinaryCacheStore && this.store.trusted;
+    return this.store.trusted ?? false;
   }
 
   /** Whether it likes to be asked for many paths that it may not have. */

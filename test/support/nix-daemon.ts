@@ -55,8 +55,8 @@ export function daemonEnvironment(
   root: string,
   options: readonly string[] = [],
 ): Readonly<Record<string, string | undefined>> {
-  // Builders run as the user of the test, and may use what the machine has.
-  const lines = ['sandbox = false', 'filter-syscalls = false', ...options];
+  // Builders run as the user of the test, and see what the machine has; in a chroot store they need a sandbox.
+  const lines = ['sandbox = true', 'sandbox-paths = /bin /lib /lib64 /usr', 'filter-syscalls = false', ...options];
   return { ...nix.env, NIX_REMOTE: root, NIX_CONFIG: [nix.env.NIX_CONFIG, ...lines].join('\n') };
 }
 

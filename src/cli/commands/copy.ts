@@ -1,14 +1,17 @@
-/** `sluice copy`: copies closures into a local store or a binary cache. */
+/** `sluice copy`: copies closures into a local store, a binary cache, or a store behind a daemon or ssh. */
 import { EventEmitter } from 'eventemitter3';
 import { UsageError } from '../../errors.ts';
 import type { StorePath } from '../../formats/store-path.ts';
 import type { SchedulerEvents } from '../../goals/events.ts';
 import { copyClosure } from '../../scheduler/copy-closure.ts';
+import { copyToRemote } from '../../scheduler/copy-to-remote.ts';
 import { type RealiseResult, Scheduler } from '../../scheduler/scheduler.ts';
 import { BinaryCacheStore } from '../../stores/binary-cache-store.ts';
 import { LocalStore } from '../../stores/local-store.ts';
 import { openStore } from '../../stores/open-store.ts';
+import { isRemoteStore } from '../../stores/remote-store.ts';
 import type { Store } from '../../stores/store.ts';
+import { queryClosure, referencesFirst } from '../closure.ts';
 import type { Cli, CommandModule, Work } from '../command.ts';
 import { Failures } from '../failures.ts';
 import { openNarInfos } from '../narinfos.ts';
@@ -33,7 +36,7 @@ export const copyCommand: CommandModule = {
     command
       .argument('[paths...]', 'store paths, in full')
       .option('--from <uri>', 'the store that has them (default: local)', storeUri)
-      .option('--to <uri>', 'the store to copy them to: a local one or a binary cache (default: local)', storeUri)
+      .option('--to <uri>', 'the store to copy them to (default: local)', storeUri)
       .option('--no-check-sigs', 'copy into a local store what no trusted key has signed')
       .option('--stdin', 'read paths from the standard input as well, with white space between them')
       .option('--json', 'print how each path ended as JSON')
@@ -51,6 +54,7 @@ Examples:
   sluice copy --from https://cache.nixos.org --to /tmp/store /nix/store/…-hello-2.12.1
   sluice copy --to 'file:///srv/cache?compression=zstd' /nix/store/…-hello-2.12.1
   sluice copy --to 'https://cache.example.org?secret-key=/etc/nix/key' /nix/store/…-hello-2.12.1
+  sluice copy --to ssh-ng://builder.example.org /nix/store/…-hello-2.12.1
   sluice copy --from /tmp/store --to /tmp/other --no-check-sigs /nix/store/…-hello-2.12.1`;
 
 async function copy(args: readonly string[], options: Options, cli: Cli): Promise<void> {
@@ -107,7 +111,20 @@ async function copyPaths({ from, to, paths, checkSigs, followers }: Copy, work: 
     for (const each of [reporter, ...followers]) each.follow(events, route);
     return { results: await copyClosure({ from, to, paths, settings: cli.settings, events, signal }), failures };
   }
+  if (isRemoteStore(to)) {
+    const events = new EventEmitter<SchedulerEvents>();
+    const failures = new Failures(route.storeDir, events);
+    for (const each of [reporter, ...followers]) each.follow(events, route);
+    const infos = await queryClosure(from, paths, { recursive: true });
+    const closure = referencesFirst(
+      paths.filter((path) => infos.has(path)),
+      infos,
+      () => true,
+    ).map((path) => infos.get(path)!);
+    const { settings } = cli;
+    return { results: await copyToRemote({ from, to, paths, closure, checkSigs, settings, events, signal }), failures };
+  }
   throw new UsageError(`cannot copy to '${to.uri}'`, {
-    hint: 'the destination must be a local store or a binary cache',
+    hint: 'the destination must be a local store, a binary cache, or one behind a daemon or ssh',
   });
 }

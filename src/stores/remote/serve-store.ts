@@ -100,11 +100,6 @@ export class ServeStore implements RemoteStore {
 
   /** The protocol has no word for signatures: the other side checks none. */
   async addMultipleToStore(objects: readonly ObjectSource[], options: AddOptions = {}): Promise<void> {
-    if (options.checkSigs && objects.length > 0) {
-      throw new UsageError(`'${this.uri}' cannot check signatures`, {
-        hint: 'use ssh-ng://, or --no-check-sigs where you trust what is copied',
-      });
-    }
     const add = async (client: ServeClient): Promise<void> => {
       for (const object of objects) await this.#add(client, object, options);
     };

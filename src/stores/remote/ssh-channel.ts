@@ -2,16 +2,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StoreError } from '../../errors.ts';
 import type { Channel, Explanation } from './channel.ts';
 import { LineReader } from './line-reader.ts';
 import { knownHostsLine, type SshTarget, sshArguments } from './ssh-command.ts';
 
-/** In milliseconds: for how long it is waited for the exit code, and before a process is killed that was told to end. */
+/** In milliseconds: for how long it is waited for the exit code. */
 const EXPLAIN_TIMEOUT = 1_000;
-const KILL_TIMEOUT = 500;
 /** Exit codes: that of a shell which does not find a program, and that of ssh itself. */
 const NOT_FOUND = 127;
 const SSH_FAILED = 255;
@@ -47,12 +46,6 @@ export async function connectSsh(target: SshTarget, uri: string, options: SshCha
   stderr.on('data', (chunk: Buffer) => lines.push(chunk)).on('error', () => {});
   stdout.once('readable', () => remove.dispose()); // the other side speaks: its key has been looked at
   child.once('close', () => remove.dispose());
-  const kill = (signal: keyof typeof constants.signals): void => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    try {
-      process.kill(-pid!, constants.signals[signal]);
-    } catch {} // it has just ended
-  };
   const channel: Channel = {
     input: stdout,
     output: stdin,
@@ -67,8 +60,11 @@ export async function connectSsh(target: SshTarget, uri: string, options: SshCha
     destroy() {
       for (const stream of [stdin, stdout, stderr]) stream.destroy();
       remove.dispose();
-      kill('SIGTERM');
-      setTimeout(kill, KILL_TIMEOUT, 'SIGKILL').unref();
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      // Its group, and at once: what hangs may not listen to anything else. Until it is waited for the number is its own.
+      try {
+        process.kill(-pid!, 'SIGKILL');
+      } catch {} // it has just ended
     },
   };
   return channel;
