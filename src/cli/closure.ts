@@ -1,5 +1,6 @@
 /** Closures: what paths refer to, and what that refers to, for commands that show it. */
 import type { PathInfo } from '../formats/path-info.ts';
+import { type PathInfos, referencesFirst } from '../formats/references-first.ts';
 import type { StorePath } from '../formats/store-path.ts';
 import { Slots } from '../scheduler/slots.ts';
 import type { InfoOptions, Store } from '../stores/store.ts';
@@ -9,9 +10,6 @@ const QUERIES_AT_ONCE = 64;
 
 /** Who looks for a path may well have added it a moment ago: that it was missing before says nothing. */
 export const LOOK_AGAIN: InfoOptions = { maxNegativeAge: 0 };
-
-/** What is known of paths. */
-export type PathInfos = ReadonlyMap<StorePath, PathInfo>;
 
 /**
  * What the store knows of `paths`, and of all they refer to where `recursive` says so. What is not valid is left out.
@@ -46,35 +44,4 @@ export async function queryClosure(
 /** The path and all that it refers to, references first. */
 export function closureOf(path: StorePath, infos: PathInfos): PathInfo[] {
   return referencesFirst([path], infos, () => true).map((each) => infos.get(each)!);
-}
-
-/**
- * Sorts so that every path comes after those it refers to, among equals as Nix does: by base name.
- *
- * @param isMember - which references count; what is not known never does.
- */
-export function referencesFirst(
-  paths: readonly StorePath[],
-  infos: PathInfos,
-  isMember: (path: StorePath) => boolean,
-): StorePath[] {
-  const sorted: StorePath[] = [];
-  const seen = new Set<StorePath>();
-  /** Pending work, last first: a path with its references still to come, or one whose references are done. */
-  const stack = paths
-    .toSorted()
-    .reverse()
-    .map((path) => ({ path, isDone: false }));
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const { path, isDone } = next;
-    if (isDone) sorted.push(path);
-    if (isDone || seen.has(path)) continue;
-    seen.add(path);
-    stack.push({ path, isDone: true });
-    for (const reference of infos.get(path)?.references.toReversed() ?? []) {
-      if (infos.has(reference) && isMember(reference) && !seen.has(reference))
-        stack.push({ path: reference, isDone: false });
-    }
-  }
-  return sorted;
 }

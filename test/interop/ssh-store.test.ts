@@ -32,6 +32,7 @@ async function openPlace(resources: AsyncDisposableStack, lines: readonly string
   const { path } = resources.use(await makeScratch());
   const nix = await Nix.open(`${path}/home`);
   const root = `${path}/root`;
+  await nix.output('nix-store', '--store', root, '--init');
   const server = await startSshd(`${path}/sshd`, resources, daemonEnvironment(nix, root, lines));
   const key = `ssh-key=${server.key}&base64-ssh-public-host-key=${encodeURIComponent(server.hostKey)}`;
   return { server, nix, root, path, uri: (scheme, more = '') => `${scheme}://${server.authority}?${key}${more}` };

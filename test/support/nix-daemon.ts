@@ -31,6 +31,8 @@ export async function startNixDaemon(
   const nix = await Nix.open(join(directory, 'home'));
   const root = join(directory, 'root');
   const socket = join(directory, 'socket');
+  // Two processes at once that each make a new store get in each other's way.
+  await nix.output('nix-store', '--store', root, '--init');
   const env = daemonEnvironment(nix, root, options);
   const child = spawn('nix-daemon', [], {
     env: { ...process.env, ...env, NIX_DAEMON_SOCKET_PATH: socket },

@@ -1,8 +1,8 @@
 /** Which paths are measured: a closure, or as much of it as was asked for. */
 import { isNarInfo } from '../../formats/narinfo.ts';
 import type { PathInfo } from '../../formats/path-info.ts';
+import { type PathInfos, referencesFirst } from '../../formats/references-first.ts';
 import type { StorePath } from '../../formats/store-path.ts';
-import { type PathInfos, referencesFirst } from '../closure.ts';
 import { sumOf } from './statistics.ts';
 
 export interface Limits {

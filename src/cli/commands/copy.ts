@@ -1,6 +1,7 @@
 /** `sluice copy`: copies closures into a local store, a binary cache, or a store behind a daemon or ssh. */
 import { EventEmitter } from 'eventemitter3';
 import { UsageError } from '../../errors.ts';
+import { referencesFirst } from '../../formats/references-first.ts';
 import type { StorePath } from '../../formats/store-path.ts';
 import type { SchedulerEvents } from '../../goals/events.ts';
 import { copyClosure } from '../../scheduler/copy-closure.ts';
@@ -11,7 +12,7 @@ import { LocalStore } from '../../stores/local-store.ts';
 import { openStore } from '../../stores/open-store.ts';
 import { isRemoteStore } from '../../stores/remote-store.ts';
 import type { Store } from '../../stores/store.ts';
-import { queryClosure, referencesFirst } from '../closure.ts';
+import { queryClosure } from '../closure.ts';
 import type { Cli, CommandModule, Work } from '../command.ts';
 import { Failures } from '../failures.ts';
 import { openNarInfos } from '../narinfos.ts';

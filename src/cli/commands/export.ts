@@ -2,12 +2,13 @@
 import { Option } from 'commander';
 import { InvalidPathError, UsageError } from '../../errors.ts';
 import type { PathInfo } from '../../formats/path-info.ts';
+import { referencesFirst } from '../../formats/references-first.ts';
 import { printStorePath, type StorePath } from '../../formats/store-path.ts';
 import { exportPaths } from '../../stores/export/export-paths.ts';
 import { LocalStore } from '../../stores/local-store.ts';
 import { openStore } from '../../stores/open-store.ts';
 import type { Store } from '../../stores/store.ts';
-import { queryClosure, referencesFirst } from '../closure.ts';
+import { queryClosure } from '../closure.ts';
 import type { Cli, CommandModule } from '../command.ts';
 import { openNarInfos } from '../narinfos.ts';
 import { followLinksToStore } from '../query/follow-links.ts';

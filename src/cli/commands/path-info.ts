@@ -9,9 +9,10 @@ import {
   type PathInfoJsonFormat,
   toPathInfoJson,
 } from '../../formats/path-info.ts';
+import { type PathInfos, referencesFirst } from '../../formats/references-first.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../../formats/store-path.ts';
 import { openStore } from '../../stores/open-store.ts';
-import { closureOf, type PathInfos, queryClosure, referencesFirst } from '../closure.ts';
+import { closureOf, queryClosure } from '../closure.ts';
 import type { CommandModule } from '../command.ts';
 import { humanSize } from '../human-size.ts';
 import { openNarInfos } from '../narinfos.ts';

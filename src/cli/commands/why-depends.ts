@@ -1,10 +1,10 @@
 /** `sluice why-depends`: why a path has another in its closure, as `nix why-depends` shows it. */
 import { UsageError } from '../../errors.ts';
+import type { PathInfos } from '../../formats/references-first.ts';
 import { printStorePath, type StorePath } from '../../formats/store-path.ts';
 import { openStore } from '../../stores/open-store.ts';
 import type { Store } from '../../stores/store.ts';
 import { verifyNar } from '../../stores/verify-nar.ts';
-import type { PathInfos } from '../closure.ts';
 import type { Cli, CommandModule } from '../command.ts';
 import { visitNar } from '../listing.ts';
 import { openNarInfos } from '../narinfos.ts';

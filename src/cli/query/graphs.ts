@@ -3,8 +3,9 @@
  *
  * Source: Nix 2.35 nix-store/dotgraph.cc, graphml.cc.
  */
+
+import type { PathInfos } from '../../formats/references-first.ts';
 import { pathName, type StorePath } from '../../formats/store-path.ts';
-import type { PathInfos } from '../closure.ts';
 import { WorkList } from './work-list.ts';
 
 const COLOURS = ['black', 'red', 'green', 'blue', 'magenta', 'burlywood'] as const;

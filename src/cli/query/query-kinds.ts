@@ -4,12 +4,12 @@
  * Source: Nix 2.35 nix-store/nix-store.cc, opQuery.
  */
 import { printHash } from '../../formats/hash.ts';
+import { type PathInfos, referencesFirst } from '../../formats/references-first.ts';
 import { printStorePath, type StorePath } from '../../formats/store-path.ts';
 import { findRoots } from '../../scheduler/find-roots.ts';
 import type { Settings } from '../../settings.ts';
 import type { Store } from '../../stores/store.ts';
 import type { Step } from '../../stores/store-queries.ts';
-import { type PathInfos, referencesFirst } from '../closure.ts';
 import { dotLines, graphmlLines } from './graphs.ts';
 import { bindingOf, closureInfosOf, infosOf, knownOf, localOnly, outputsOf, requireAll } from './questions.ts';
 import { treeLines } from './tree.ts';

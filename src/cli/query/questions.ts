@@ -2,11 +2,12 @@
 import { InvalidPathError, UsageError } from '../../errors.ts';
 import { isDerivationPath } from '../../formats/derivation-hash.ts';
 import { quote } from '../../formats/quote.ts';
+import type { PathInfos } from '../../formats/references-first.ts';
 import { parseStorePath, pathName, printStorePath, type StorePath } from '../../formats/store-path.ts';
 import { readDerivationOutputs } from '../../stores/derivation-file.ts';
 import type { LocalStore } from '../../stores/local-store.ts';
 import type { Store } from '../../stores/store.ts';
-import { type PathInfos, queryClosure } from '../closure.ts';
+import { queryClosure } from '../closure.ts';
 
 /** What is known of valid paths; all of `paths` must be. */
 export async function infosOf(store: Store, paths: readonly StorePath[]): Promise<PathInfos> {

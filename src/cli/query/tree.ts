@@ -3,8 +3,9 @@
  *
  * Source: Nix 2.35 nix-store/nix-store.cc, printTree.
  */
+
+import { type PathInfos, referencesFirst } from '../../formats/references-first.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../../formats/store-path.ts';
-import { type PathInfos, referencesFirst } from '../closure.ts';
 
 /** What stands before an entry, and before what hangs on it. */
 export const BRANCHES = {

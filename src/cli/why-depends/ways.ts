@@ -1,6 +1,7 @@
 /** The ways that lead from one store path to another through references. */
+
+import type { PathInfos } from '../../formats/references-first.ts';
 import type { StorePath } from '../../formats/store-path.ts';
-import type { PathInfos } from '../closure.ts';
 
 export interface Ways {
   readonly from: StorePath;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PathInfos } from '../../../src/cli/closure.ts';
 import { findWays } from '../../../src/cli/why-depends/ways.ts';
 import type { PathInfo } from '../../../src/formats/path-info.ts';
+import type { PathInfos } from '../../../src/formats/references-first.ts';
 import type { StorePath } from '../../../src/formats/store-path.ts';
 
 /** By name what each refers to; names stand for paths. */

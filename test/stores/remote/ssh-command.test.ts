@@ -14,7 +14,7 @@ const TARGETS: readonly (readonly [uri: string, target: Partial<SshTarget>])[] =
   ['ssh-ng://host/', { host: 'host', command: 'nix-daemon --stdio' }],
   ['ssh-ng://me@host:2222', { user: 'me', host: 'host', port: '2222', command: 'nix-daemon --stdio' }],
   ['ssh-ng://[::1]:22', { host: '::1', port: '22', command: 'nix-daemon --stdio' }],
-  ['ssh-ng://fe80::1%25eth0', { host: 'fe80::1%eth0', command: 'nix-daemon --stdio' }],
+  ['ssh-ng://[fe80::1%25eth0]', { host: 'fe80::1%eth0', command: 'nix-daemon --stdio' }],
   ['ssh-ng://a%40b@host', { user: 'a@b', host: 'host', command: 'nix-daemon --stdio' }],
   [
     'ssh-ng://host?ssh-key=/my%20key&compress=true',
