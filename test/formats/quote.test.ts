@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { quote } from '../../src/formats/quote.ts';
+import { plainText, quote } from '../../src/formats/quote.ts';
 
 const QUOTED = [
   ['abc', `'abc'`, 'plain text as it is'],
@@ -14,3 +14,7 @@ const QUOTED = [
 for (const [text, quoted, what] of QUOTED) {
   test(`a quotation has ${what}`, () => assert.equal(quote(text), quoted));
 }
+
+test('what others say keeps its lines, and loses what a terminal would obey', () => {
+  assert.equal(plainText('\x1b[31mred\x1b[0m\r\n\tü\u202e\x07'), 'red\n\tü');
+});

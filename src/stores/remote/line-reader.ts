@@ -1,5 +1,5 @@
 /** Lines of a program's standard error: told one by one, and the last of them kept for a message. Bounded memory. */
-import { stripVTControlCharacters } from 'node:util';
+import { plainText } from '../../formats/quote.ts';
 
 /** In characters: longer lines are cut. */
 const MAX_LINE_LENGTH = 64 * 1024;
@@ -30,8 +30,7 @@ export class LineReader {
   /** The last lines, in one: fit for a message. */
   tail(): string {
     if (this.#line !== '') this.#end();
-    const text = stripVTControlCharacters(this.#tail.join('; '));
-    return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').slice(-MAX_TAIL_LENGTH);
+    return plainText(this.#tail.join('; ')).slice(-MAX_TAIL_LENGTH);
   }
 
   #add(text: string): void {

@@ -8,6 +8,7 @@ import { type BuildResult, buildFailureOf, isBuildSuccess } from '../../formats/
 import type { BasicDerivation } from '../../formats/derivation.ts';
 import { type DerivedPath, printPathWithOutputs } from '../../formats/derived-path.ts';
 import type { PathInfo } from '../../formats/path-info.ts';
+import { plainText } from '../../formats/quote.ts';
 import { readServeBuildResult, writeServeBuildOptions } from '../../formats/serve-protocol/builds.ts';
 import { readServePathInfos, writeAddedPathInfo } from '../../formats/serve-protocol/path-info.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../../formats/store-path.ts';
@@ -127,7 +128,8 @@ export class ServeStore implements RemoteStore {
         () => readServeBuildResult(this.storeDir, client.minor),
       );
     };
-    return await this.#pool.run(build, { signal: limits.signal }).catch((error) => limits.result(error));
+    const result = await this.#pool.run(build, { signal: limits.signal }).catch((error) => limits.result(error));
+    return { ...result, message: plainText(result.message) };
   }
 
   async buildPaths(paths: readonly DerivedPath[], mode: BuildMode, options: BuildOptions = {}): Promise<void> {
@@ -145,7 +147,9 @@ export class ServeStore implements RemoteStore {
       .run(build, { signal: limits.signal })
       .catch((error) => limits.result(error));
     if (isBuildSuccess(status)) return;
-    throw new BuildError(`'${this.uri}' could not build: ${message}`, { failure: { status: buildFailureOf(status) } });
+    throw new BuildError(`'${this.uri}' could not build: ${plainText(message)}`, {
+      failure: { status: buildFailureOf(status) },
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

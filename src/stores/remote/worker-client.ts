@@ -1,5 +1,6 @@
 /** The client's side of the worker protocol, on one connection. */
 import { type ErrorContext, RemoteError, type SluiceError, UntrustedError } from '../../errors.ts';
+import { plainText } from '../../formats/quote.ts';
 import { FrameWriter } from '../../formats/wire/frames.ts';
 import { type Reading, wireError } from '../../formats/wire/read.ts';
 import { WireWriter } from '../../formats/wire/write.ts';
@@ -107,7 +108,7 @@ export class WorkerClient implements Peer {
 
   /** What a daemon said no with. */
   asError({ message, traces }: DaemonError): SluiceError {
-    const text = `'${this.#uri}': ${[...traces.toReversed(), message].join(': ')}`;
+    const text = `'${this.#uri}': ${[...traces.toReversed(), message].map(plainText).join(': ')}`;
     if (!REFUSALS.test(message)) return new RemoteError(text);
     const context: ErrorContext = {
       hint: "the user who is logged in there has to be one of 'trusted-users' in its nix.conf, or paths signed by a key of its 'trusted-public-keys'",

@@ -8,6 +8,7 @@ import { type BuildResult, buildFailureOf, isBuildSuccess } from '../../formats/
 import type { BasicDerivation } from '../../formats/derivation.ts';
 import type { DerivedPath } from '../../formats/derived-path.ts';
 import type { PathInfo } from '../../formats/path-info.ts';
+import { plainText } from '../../formats/quote.ts';
 import type { StoreDir, StorePath } from '../../formats/store-path.ts';
 import { writeBasicDerivation } from '../../formats/wire/derivation.ts';
 import { type Reading, readBoolean, readInteger, readList } from '../../formats/wire/read.ts';
@@ -152,7 +153,8 @@ export class WorkerStore implements RemoteStore {
         () => readWorkerBuildResult(this.storeDir, client.version),
         { onMessage: tellLog(limits, options) },
       );
-    return await this.#pool.run(build, { signal: limits.signal }).catch((error) => limits.result(error));
+    const result = await this.#pool.run(build, { signal: limits.signal }).catch((error) => limits.result(error));
+    return { ...result, message: plainText(result.message) };
   }
 
   async buildPaths(paths: readonly DerivedPath[], mode: BuildMode, options: BuildOptions = {}): Promise<void> {
@@ -180,7 +182,7 @@ export class WorkerStore implements RemoteStore {
       .catch((error) => [limits.result(error)] as const);
     const failed = results.find(({ status }) => !isBuildSuccess(status));
     if (failed === undefined) return;
-    throw new BuildError(`'${this.uri}' could not build: ${failed.message}`, {
+    throw new BuildError(`'${this.uri}' could not build: ${plainText(failed.message)}`, {
       failure: { status: buildFailureOf(failed.status) },
     });
   }
