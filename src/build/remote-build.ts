@@ -76,7 +76,7 @@ async function copyInputs(paths: readonly StorePath[], options: RemoteBuildOptio
     const info = infos.get(path);
     if (info === undefined) throw new InvalidPathError(printStorePath(localStore.storeDir, path), localStore.uri);
     return {
-      info,
+      info: { ...info, ultimate: false, registrationTime: undefined }, // it was not built there
       nar: (sink: (chunk: Uint8Array) => void | Promise<void>) =>
         localStore.narFromPath(info, sink, { signal, onDownload: onSent }),
     };

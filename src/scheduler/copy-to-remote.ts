@@ -37,7 +37,7 @@ export async function copyToRemote(options: CopyToRemoteOptions): Promise<Realis
   const { from, to, paths, closure, checkSigs, settings, events, signal } = options;
   const known = new Set(closure.map(({ path }) => path));
   const valid = await to.queryValidPaths([...new Set([...known, ...paths])].sort(), { signal });
-  const missing = closure.filter(({ path }) => !valid.has(path));
+  const missing = closure.filter(({ path }) => !valid.has(path)).map(asCopied);
   const failure = missing.length === 0 ? undefined : await send();
   const now = failure === undefined ? known : await to.queryValidPaths(paths, { signal });
   return paths.map((path) => {
@@ -72,6 +72,11 @@ export async function copyToRemote(options: CopyToRemoteOptions): Promise<Realis
     if (failure === undefined || now.has(path)) return { state: 'succeeded', how: 'substituted' };
     return { state: 'failed', failure };
   }
+}
+
+/** It was not built there, whoever built it, and becomes valid when it comes. */
+function asCopied(info: PathInfo): PathInfo {
+  return { ...info, ultimate: false, registrationTime: undefined };
 }
 
 /** Tells of the transfers of one job, which come in order. */

@@ -72,7 +72,10 @@ describe('a store is opened', () => {
 
   test('with a hint at what there is', async () => {
     const hintOf = (uri: string): Promise<unknown> => openStore(uri, makeSettings()).catch(({ hint }) => hint);
-    assert.equal(await hintOf('gopher://host'), 'known: local, file, http, https, s3, daemon, unix, ssh-ng, ssh, memory');
+    assert.equal(
+      await hintOf('gopher://host'),
+      'known: local, file, http, https, s3, daemon, unix, ssh-ng, ssh, memory',
+    );
     assert.equal(
       await hintOf('file:///x?a=b'),
       'known: compression, compression-level, priority, secret-key, store, trusted, want-mass-query',

@@ -8,6 +8,7 @@ export class BuildLimits implements Disposable {
   readonly #options: BuildOptions;
   readonly #scope = new DisposableStack();
   readonly #startTime = Math.floor(Date.now() / 1000);
+  readonly #grace: number;
   #silence: NodeJS.Timeout | undefined;
   #logSize = 0;
   #exceeded: { readonly status: BuildStatus; readonly message: string } | undefined;
@@ -16,10 +17,13 @@ export class BuildLimits implements Disposable {
   constructor(options: BuildOptions, grace: number) {
     this.#options = options;
     const { timeout = 0, maxSilentTime = 0 } = options;
-    if (timeout > 0) this.#after(timeout + grace, `it has taken longer than ${timeout} s`);
-    if (maxSilentTime > 0) {
-      this.#silence = this.#after(maxSilentTime + grace, `its builder has been silent for ${maxSilentTime} s`);
+    this.#grace = grace;
+    if (timeout > 0) {
+      const timer = this.#after(timeout, `it has taken longer than ${timeout} s`);
+      this.#scope.defer(() => clearTimeout(timer));
     }
+    this.#awaitLine(maxSilentTime);
+    this.#scope.defer(() => clearTimeout(this.#silence));
   }
 
   /** The caller's signal, and that of the limits. */
@@ -30,9 +34,9 @@ export class BuildLimits implements Disposable {
 
   /** The builder has printed a line. */
   line(line: string): void {
-    this.#silence?.refresh();
     this.#logSize += Buffer.byteLength(line) + 1;
-    const { maxLogSize = 0 } = this.#options;
+    const { maxLogSize = 0, maxSilentTime = 0 } = this.#options;
+    this.#awaitLine(maxSilentTime);
     if (maxLogSize > 0 && this.#logSize > maxLogSize) {
       this.#exceed('logLimitExceeded', `its log is longer than ${maxLogSize} bytes`);
       return;
@@ -61,13 +65,16 @@ export class BuildLimits implements Disposable {
     this.#scope.dispose();
   }
 
+  #awaitLine(maxSilentTime: number): void {
+    if (maxSilentTime === 0) return;
+    clearTimeout(this.#silence);
+    this.#silence = this.#after(maxSilentTime, `its builder has been silent for ${maxSilentTime} s`);
+  }
+
   #after(seconds: number, problem: string): NodeJS.Timeout {
     // What is longer than a timer can be is no limit that anybody meets.
-    const milliseconds = Math.min(seconds * 1000, 2 ** 31 - 1);
-    return this.#scope.adopt(
-      setTimeout(() => this.#exceed('timedOut', problem), milliseconds),
-      clearTimeout,
-    );
+    const milliseconds = Math.min((seconds + this.#grace) * 1000, 2 ** 31 - 1);
+    return setTimeout(() => this.#exceed('timedOut', problem), milliseconds);
   }
 
   #exceed(status: BuildStatus, problem: string): void {

@@ -34,6 +34,8 @@ import type { RemoteOptions } from './params.ts';
 import { patienceToAnswer, patienceToTransfer } from './patience.ts';
 import type { WorkerClient } from './worker-client.ts';
 
+/** From then on a question for valid paths says whether to substitute them first. */
+const HAS_SUBSTITUTE_FLAG = 27;
 /** From then on many objects come in one request, and builds tell how each path ended. */
 const HAS_ADD_MULTIPLE = 32;
 const HAS_RESULTS = 34;
@@ -75,12 +77,13 @@ export class WorkerStore implements RemoteStore {
   async queryValidPaths(paths: readonly StorePath[], options: ValidPathsOptions = {}): Promise<Set<StorePath>> {
     const { signal, substitute = false } = options;
     const patience = substitute ? patienceToTransfer(this.#settings) : patienceToAnswer(this.#settings, options);
-    const write = (to: WireWriter): void => {
-      writeStorePaths(to, this.storeDir, paths);
-      to.boolean(substitute);
+    const ask = (client: WorkerClient): Promise<StorePath[]> => {
+      const write = (to: WireWriter): void => {
+        writeStorePaths(to, this.storeDir, paths);
+        if (client.version.minor >= HAS_SUBSTITUTE_FLAG) to.boolean(substitute);
+      };
+      return client.request('queryValidPaths', write, () => readStorePaths(this.storeDir));
     };
-    const ask = (client: WorkerClient): Promise<StorePath[]> =>
-      client.request('queryValidPaths', write, () => readStorePaths(this.storeDir));
     return new Set(await this.#pool.run(ask, { signal, patience }));
   }
 

@@ -1,6 +1,6 @@
 /** Peers that lie, flood, break off or hang. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { type ErrorCode, RemoteError, SluiceError } from '../../../src/errors.ts';
@@ -10,6 +10,7 @@ import { makeSettings, type Settings } from '../../../src/settings.ts';
 import { backOff } from '../../../src/stores/back-off.ts';
 import { openStore } from '../../../src/stores/open-store.ts';
 import { isRemoteStore, type RemoteStore } from '../../../src/stores/remote-store.ts';
+import { installSsh } from '../../support/fake-ssh.ts';
 import { temporaryDirectory } from '../../support/local-store.ts';
 import { type ScriptedPeer, startPeer } from '../../support/scripted-peer.ts';
 import { collect, makeObject, narSource } from '../../support/store-objects.ts';
@@ -205,19 +206,6 @@ describe('a peer that hangs', () => {
     assert.ok(process.memoryUsage().rss - before < 200 * 1024 * 1024);
   });
 });
-
-/** Puts a program called `ssh` in front of the system's. */
-function installSsh(directory: string, script: string, resources: AsyncDisposableStack): void {
-  writeFileSync(`${directory}/ssh`, `#!/bin/sh\n${script}\n`);
-  chmodSync(`${directory}/ssh`, 0o755);
-  const { PATH, TMPDIR } = process.env;
-  Object.assign(process.env, { PATH: `${directory}:${PATH}`, TMPDIR: directory });
-  resources.defer(() => {
-    process.env.PATH = PATH;
-    if (TMPDIR === undefined) delete process.env.TMPDIR;
-    else process.env.TMPDIR = TMPDIR;
-  });
-}
 
 async function isGone(pid: number): Promise<void> {
   for (let attempt = 0; ; attempt++) {
