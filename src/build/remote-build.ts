@@ -106,7 +106,7 @@ async function build(request: RemoteBuildRequest, options: RemoteBuildOptions): 
   const names = outputs.map(({ name }) => name);
   const plain = { timesBuilt: 1, isNonDeterministic: false, startTime, builtOutputs: new Map() };
   try {
-    await on.buildPaths([{ drvPath, outputs: names }], 'normal', options);
+    await on.buildPaths([{ kind: 'built', path: drvPath, outputs: names }], 'normal', options);
     return { ...plain, status: 'built', message: '', stopTime: seconds() };
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;

@@ -61,10 +61,10 @@ test('a stock daemon', { skip: nixMissing }, async (t) => {
   await t.test('builds paths, and says which one it could not', async () => {
     const [object] = [makeObject('source', file('x'))];
     await add(store, object!);
-    await store.buildPaths([{ path: object!.info.path }], 'normal');
+    await store.buildPaths([{ kind: 'opaque', path: object!.info.path }], 'normal');
     const nowhere = makeDerivation('nowhere', '').out;
     await assert.rejects(
-      store.buildPaths([{ path: nowhere }], 'normal'),
+      store.buildPaths([{ kind: 'opaque', path: nowhere }], 'normal'),
       (error) => error instanceof BuildError && error.message.includes(printStorePath(store.storeDir, nowhere)),
     );
   });

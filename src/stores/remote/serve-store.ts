@@ -6,8 +6,9 @@
 import { BuildError, RemoteError, UsageError } from '../../errors.ts';
 import { type BuildResult, buildFailureOf, isBuildSuccess } from '../../formats/build-result.ts';
 import type { BasicDerivation } from '../../formats/derivation.ts';
-import { type DerivedPath, printPathWithOutputs } from '../../formats/derived-path.ts';
+import type { DerivedPath } from '../../formats/derived-path.ts';
 import type { PathInfo } from '../../formats/path-info.ts';
+import { printPathWithOutputs } from '../../formats/path-with-outputs.ts';
 import { plainText } from '../../formats/quote.ts';
 import { readServeBuildResult, writeServeBuildOptions } from '../../formats/serve-protocol/builds.ts';
 import { readServePathInfos, writeAddedPathInfo } from '../../formats/serve-protocol/path-info.ts';

@@ -145,7 +145,7 @@ describe('a daemon is told', () => {
         minor,
         wire(...answer.map((token) => (typeof token === 'string' ? token.replace('DRV', drv) : token))),
         async (store) => {
-          const building = store.buildPaths([{ drvPath, outputs: 'all' }], 'normal');
+          const building = store.buildPaths([{ kind: 'built', path: drvPath, outputs: 'all' }], 'normal');
           if (status === undefined) return await building;
           await assert.rejects(building, (error) => error instanceof BuildError && error.failure.status === status);
         },
