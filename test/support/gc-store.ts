@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type DraftDerivation, printDerivation } from '../../src/formats/derivation.ts';
-import { fillOutputs } from '../../src/formats/derivation-hash.ts';
+import { derivationPath, fillOutputs } from '../../src/formats/derivation-hash.ts';
 import { hashBytes } from '../../src/formats/hash.ts';
 import { DEFAULT_STORE_DIR, makeStorePath, printStorePath, type StorePath } from '../../src/formats/store-path.ts';
 import type { LocalStore } from '../../src/stores/local-store.ts';
@@ -58,7 +58,9 @@ export function makeDerivation(
   const derivation = fillOutputs(DEFAULT_STORE_DIR, draft, () => {
     throw new Error('unreachable: it has no inputs');
   });
-  const node = makeNode(`${name}.drv`, options, file(printDerivation(DEFAULT_STORE_DIR, derivation)));
+  const path = derivationPath(DEFAULT_STORE_DIR, derivation);
+  const text = file(printDerivation(DEFAULT_STORE_DIR, derivation));
+  const node = makeNode(`${name}.drv`, { path, ...options }, text);
   return { ...node, outputs: Array.from(derivation.outputs.values(), ({ path }) => path) };
 }
 
