@@ -53,6 +53,11 @@ export class StoreDatabase implements Disposable {
     this.#connection.close();
   }
 
+  /** Its file name. */
+  get file(): string {
+    return this.#connection.name;
+  }
+
   /** Questions about many paths at once. */
   get queries(): StoreQueries {
     this.#queries ??= new StoreQueries(this.#connection, this.#storeDir);

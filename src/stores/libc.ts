@@ -6,6 +6,7 @@
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 import type { KoffiFunc } from 'koffi';
 import { StoreError } from '../errors.ts';
+import { fsHint } from './fs-errors.ts';
 import { loadKoffi } from './native.ts';
 
 /** Operations of flock(2): the same numbers on Linux, macOS and the BSDs. */
@@ -29,8 +30,8 @@ export interface Libc {
   /** Gives up what {@link Libc.tryLock} took. */
   unlock(fd: number, path: string): void;
 
-  /** Takes room on the disk for an open file, as far as the system can. */
-  allocate(fd: number, length: number): void;
+  /** Takes room on the disk for an open file. @returns whether it has it; where not, some of it may be taken. */
+  allocate(fd: number, length: number): boolean;
 
   /**
    * Makes everything durable that was written to the file system of `path` so far, in a thread of its own.
@@ -71,9 +72,7 @@ function bind(): Libc {
   return {
     tryLock: (fd, kind, path) => lock(fd, OPERATIONS[kind] | WITHOUT_WAITING, path),
     unlock: (fd, path) => void lock(fd, OPERATIONS.unlock, path),
-    allocate: (fd, length) => {
-      if (allocate) allocate(fd, 0, length);
-    },
+    allocate: (fd, length) => allocate && allocate(fd, 0, length) === 0,
     syncFileSystem: (fd, path) => {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       sync.async(fd, (error: unknown, result: number) => {
@@ -87,5 +86,6 @@ function bind(): Libc {
 }
 
 function systemError(verb: string, path: string, errno: number): StoreError {
-  return new StoreError(`cannot ${verb} '${path}': ${getSystemErrorMessage(-errno)} (${getSystemErrorName(-errno)})`);
+  const [message, name] = [getSystemErrorMessage(-errno), getSystemErrorName(-errno)];
+  return new StoreError(`cannot ${verb} '${path}': ${message} (${name})`, { hint: fsHint(name) });
 }

@@ -3,12 +3,25 @@
  *
  * Source: Nix 2.35 manual, "Local Store"; libstore/local-fs-store.hh, local-store.cc.
  */
-import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, statSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+} from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { StoreError, UsageError } from '../errors.ts';
 import type { StoreDir } from '../formats/store-path.ts';
 import { pathOfStoreReference, type StoreReference } from '../formats/store-reference.ts';
+import { isNoRoom } from './fs-errors.ts';
 import type { Libc } from './libc.ts';
+import { makeDirectory } from './make-directory.ts';
 import { booleanParam, checkParams, storeDirParam } from './store-params.ts';
 
 /** All directories are absolute. */
@@ -52,6 +65,13 @@ export function layoutOf(reference: StoreReference): LocalStoreLayout {
   };
 }
 
+/** Opens the same store for reading only. */
+export function readOnlyUri({ uri }: LocalStoreLayout): string {
+  const [, params = ''] = uri.split('?');
+  const others = params.split('&').filter((param) => param !== '' && !param.startsWith('read-only='));
+  return `local?${['read-only=true', ...others].join('&')}`;
+}
+
 /** Spelled `local?…` and not `local://?…`, which older versions of Nix do not read. */
 function localUri(params: StoreReference['params']): string {
   const query = Object.entries(params)
@@ -60,17 +80,22 @@ function localUri(params: StoreReference['params']): string {
   return ['local', ...(query.length > 0 ? [query.join('&')] : [])].join('?');
 }
 
+/** The database, of which nothing else may be changed or moved while it is open. */
+export function databaseFile(stateDir: string): string {
+  return join(stateDir, 'db/db.sqlite');
+}
+
 /** Makes the directories that are missing, as Nix does whenever it opens a store. */
 export function makeDirectories({ realStoreDir, stateDir }: LocalStoreLayout): void {
   const profiles = join(stateDir, 'profiles');
   const roots = join(stateDir, 'gcroots');
   for (const dir of [join(realStoreDir, '.links'), join(stateDir, 'db'), join(stateDir, 'temproots')]) {
-    mkdirSync(dir, { recursive: true });
+    makeDirectory(dir);
   }
-  const newRoots = mkdirSync(roots, { recursive: true }) !== undefined;
-  mkdirSync(join(roots, 'auto'), { recursive: true });
+  const newRoots = makeDirectory(roots);
+  makeDirectory(join(roots, 'auto'));
   for (const dir of [join(profiles, 'per-user'), join(roots, 'per-user')]) {
-    mkdirSync(dir, { recursive: true });
+    makeDirectory(dir);
     if ((statSync(dir).mode & 0o777) !== 0o755) chmodSync(dir, 0o755);
   }
   if (newRoots) unlessExists(() => symlinkSync(profiles, join(roots, 'profiles')));
@@ -82,13 +107,32 @@ export function makeDirectories({ realStoreDir, stateDir }: LocalStoreLayout): v
  * @param size - in bytes: setting `gc-reserved-space`.
  */
 export function reserveSpace({ stateDir }: LocalStoreLayout, libc: Libc, size: number): void {
-  if (size === 0) return;
-  const file = join(stateDir, 'db/reserved');
-  unlessExists(() => {
-    using opened = new DisposableStack();
-    const fd = opened.adopt(openSync(file, 'wx', 0o600), closeSync);
-    libc.allocate(fd, size); // not important enough for an error
-  });
+  const file = reserveFile(stateDir);
+  const before = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (before === size) return;
+  using opened = new DisposableStack();
+  try {
+    const fd = opened.adopt(openSync(file, constants.O_WRONLY | constants.O_CREAT, 0o600), closeSync);
+    ftruncateSync(fd, libc.allocate(fd, size) ? size : Math.min(before, size));
+  } catch (error) {
+    if (!isNoRoom(error)) throw error; // the collector does without
+  }
+}
+
+/** Gives up what {@link reserveSpace} took; whoever opens the store next takes it again, where there is room. */
+export function giveUpReserve(stateDir: string): void {
+  rmSync(reserveFile(stateDir), { force: true });
+}
+
+/** Gives up half of the reserve, so that another half is left for the collector. */
+export function halveReserve(stateDir: string): void {
+  const file = reserveFile(stateDir);
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats !== undefined) truncateSync(file, Math.floor(stats.size / 2));
+}
+
+function reserveFile(stateDir: string): string {
+  return join(stateDir, 'db/reserved');
 }
 
 function unlessExists(make: () => void): void {

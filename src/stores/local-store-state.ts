@@ -4,19 +4,35 @@
  * Source: Nix 2.35 libstore/local-store.cc, LocalStore::LocalStore.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, openSync, readFileSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
+import { accessSync, closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreError } from '../errors.ts';
+import { quote } from '../formats/quote.ts';
 import type { Settings } from '../settings.ts';
 import { backOff } from './back-off.ts';
 import { createSchema, StoreDatabase } from './database.ts';
-import { asStoreError } from './fs-errors.ts';
+import { asStoreError, isSystemError } from './fs-errors.ts';
 import { type Libc, loadLibc } from './libc.ts';
-import { type LocalStoreLayout, makeDirectories, refuseSymlinks, reserveSpace } from './local-store-layout.ts';
+import {
+  databaseFile,
+  halveReserve,
+  type LocalStoreLayout,
+  makeDirectories,
+  readOnlyUri,
+  refuseSymlinks,
+  reserveSpace,
+} from './local-store-layout.ts';
 import { SCHEMA_VERSION } from './schema.ts';
-import { loadSqlite, type SqliteOptions, whenFree } from './sqlite.ts';
+import { DAMAGED, isOutOfRoom, loadSqlite, type SqliteOptions, whenFree } from './sqlite.ts';
 import { TempRoots } from './temp-roots.ts';
+
+/** For so many milliseconds others may keep the big lock to themselves: an upgrade of a large database takes seconds. */
+const PATIENCE = 60_000;
+
+export interface OpenStateOptions {
+  readonly patience?: number | undefined;
+}
 
 export interface LocalStoreState extends AsyncDisposable {
   readonly database: StoreDatabase;
@@ -34,12 +50,37 @@ export interface WritableState {
  *
  * @throws {StoreError} where the store cannot be used as asked. One with another schema is not touched.
  */
-export async function openLocalStoreState(layout: LocalStoreLayout, settings: Settings): Promise<LocalStoreState> {
+export async function openLocalStoreState(
+  layout: LocalStoreLayout,
+  settings: Settings,
+  { patience = PATIENCE }: OpenStateOptions = {},
+): Promise<LocalStoreState> {
   try {
     readSchema(layout);
-    return layout.readOnly ? await openReadOnly(layout) : await openWritable(layout, settings);
+    return layout.readOnly ? await openReadOnly(layout) : await openWritable(layout, settings, patience);
   } catch (error) {
-    throw asStoreError(`cannot open store '${layout.uri}'`, error);
+    throw cannotOpen(layout, error);
+  }
+}
+
+function cannotOpen(layout: LocalStoreLayout, error: unknown): Error {
+  const failure = asStoreError(`cannot open store '${layout.uri}'`, error);
+  if (failure === error || !isSystemError(error)) return failure;
+  const { code = '', syscall } = error;
+  let { hint } = failure;
+  if (code === 'ENOENT' && syscall === 'mkdir') hint = 'that file system lets nobody make directories: name another';
+  if (['EACCES', 'EPERM', 'EROFS'].includes(code) && isReadable(layout)) {
+    hint = `to read it only, call it '${readOnlyUri(layout)}'; to change it, ${hint}`;
+  }
+  return new StoreError(failure.message, { cause: error, hint });
+}
+
+function isReadable({ stateDir }: LocalStoreLayout): boolean {
+  try {
+    accessSync(databaseFile(stateDir), constants.R_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -53,17 +94,24 @@ async function openReadOnly(layout: LocalStoreLayout): Promise<LocalStoreState> 
   return { database, writable: undefined, [Symbol.asyncDispose]: async () => database[Symbol.dispose]() };
 }
 
-async function openWritable(layout: LocalStoreLayout, settings: Settings): Promise<LocalStoreState> {
-  const { fsyncMetadata } = settings;
+async function openWritable(layout: LocalStoreLayout, settings: Settings, patience: number): Promise<LocalStoreState> {
   makeDirectories(layout);
   refuseSymlinks(layout.realStoreDir);
   await using opened = new AsyncDisposableStack();
   const libc = loadLibc();
   reserveSpace(layout, libc, settings.gcReservedSpace);
-  opened.use(await takeBigLock(layout, libc));
+  opened.use(await takeBigLock(layout, libc, patience));
   // Once more: whoever had the lock may have changed it.
   const create = readSchema(layout) === undefined;
-  const database = opened.use(await openDatabase(layout, { create, readOnly: false, fsyncMetadata }));
+  const options = { create, readOnly: false, fsyncMetadata: settings.fsyncMetadata };
+  const database = opened.use(
+    await openDatabase(layout, options).catch((error) => {
+      // Not even the collector could open it.
+      if (!(error instanceof StoreError && isOutOfRoom(error))) throw error;
+      halveReserve(layout.stateDir);
+      return openDatabase(layout, options);
+    }),
+  );
   if (create) await writeSchema(layout);
   const tempRoots = opened.use(new TempRoots(libc, layout.stateDir));
   const resources = opened.move();
@@ -71,24 +119,45 @@ async function openWritable(layout: LocalStoreLayout, settings: Settings): Promi
 }
 
 /** Shared by all who use the store, taken alone by whoever changes its schema. */
-async function takeBigLock({ stateDir }: LocalStoreLayout, libc: Libc): Promise<Disposable> {
+async function takeBigLock({ stateDir, uri }: LocalStoreLayout, libc: Libc, patience: number): Promise<Disposable> {
   const file = join(stateDir, 'db/big-lock');
   using opened = new DisposableStack();
   const fd = opened.adopt(openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600), closeSync);
-  for (let attempt = 0; !libc.tryLock(fd, 'shared', file); attempt++) await backOff(attempt);
+  const start = performance.now();
+  for (let attempt = 0; !libc.tryLock(fd, 'shared', file); attempt++) {
+    if (performance.now() - start > patience) {
+      throw new StoreError(`store '${uri}' is being upgraded by another process, which has locked '${file}'`, {
+        hint: `try again when that is done; 'lslocks' or 'fuser ${file}' tells who it is`,
+        transient: true,
+      });
+    }
+    await backOff(attempt);
+  }
   return opened.move();
 }
 
-async function openDatabase({ stateDir, storeDir }: LocalStoreLayout, options: SqliteOptions): Promise<StoreDatabase> {
+async function openDatabase(layout: LocalStoreLayout, options: SqliteOptions): Promise<StoreDatabase> {
+  const { stateDir, storeDir } = layout;
+  const file = databaseFile(stateDir);
+  if (!options.create) refuseEmpty(layout, file);
   const open = loadSqlite();
-  return await whenFree(() => {
+  const openOnce = (): StoreDatabase => {
     using opened = new DisposableStack();
-    const connection = opened.adopt(open(join(stateDir, 'db/db.sqlite'), options), (each) => void each.close());
+    const connection = opened.adopt(open(file, options), (each) => void each.close());
     if (options.create) createSchema(connection);
     const database = new StoreDatabase(connection, storeDir);
     opened.move();
     return database;
-  });
+  };
+  return await whenFree(openOnce, undefined, file);
+}
+
+/** SQLite would make a database of nothing, in which nothing is valid. */
+function refuseEmpty({ uri }: LocalStoreLayout, file: string): void {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats !== undefined && stats.size > 0) return;
+  const problem = stats === undefined ? 'is missing' : 'is empty';
+  throw new StoreError(`store '${uri}' has a schema, but its database '${file}' ${problem}`, { hint: DAMAGED });
 }
 
 /**
@@ -96,17 +165,24 @@ async function openDatabase({ stateDir, storeDir }: LocalStoreLayout, options: S
  * @throws {StoreError} on any schema but the one that is known.
  */
 function readSchema({ stateDir, uri }: LocalStoreLayout): string | undefined {
+  const file = join(stateDir, 'db/schema');
   let schema: string;
   try {
-    schema = readFileSync(join(stateDir, 'db/schema'), 'latin1').slice(0, 100).trim();
+    schema = readFileSync(file, 'latin1').slice(0, 100).trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    throw asStoreError(`cannot open store '${uri}': cannot read '${file}'`, error);
   }
   if (schema === SCHEMA_VERSION) return schema;
-  const older = Number(schema) < Number(SCHEMA_VERSION);
-  throw new StoreError(`store '${uri}' has schema ${JSON.stringify(schema)}, wanted "${SCHEMA_VERSION}"`, {
-    hint: older ? 'open it with Nix 2 once, which brings it up to date' : 'it was made for a later version of Nix',
+  if (!/^\d{1,9}$/.test(schema)) {
+    const hint = `'${file}' is damaged: where nothing else is, write '${SCHEMA_VERSION}' into it, without a newline`;
+    throw new StoreError(`'${file}' says ${quote(schema)}, wanted "${SCHEMA_VERSION}"`, { hint });
+  }
+  const isOlder = Number(schema) < Number(SCHEMA_VERSION);
+  throw new StoreError(`store '${uri}' has schema "${schema}", wanted "${SCHEMA_VERSION}"`, {
+    hint: isOlder
+      ? 'open it with Nix 2 once, which brings it up to date'
+      : 'it was made for a later version of Nix; nothing was changed',
   });
 }
 
@@ -114,6 +190,8 @@ function readSchema({ stateDir, uri }: LocalStoreLayout): string | undefined {
 async function writeSchema({ stateDir }: LocalStoreLayout): Promise<void> {
   const file = join(stateDir, 'db/schema');
   const temporary = `${file}.${randomBytes(8).toString('hex')}`;
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => rm(temporary, { force: true }));
   await writeFile(temporary, SCHEMA_VERSION, { flush: true });
   await rename(temporary, file);
 }

@@ -3,13 +3,14 @@
  * cache. They lie beside the store's state, because whatever lies in its store directory collectors remove.
  */
 import { closeSync, constants, openSync } from 'node:fs';
-import { mkdir, readdir, stat, unlink } from 'node:fs/promises';
+import { readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printDigest } from '../formats/hash.ts';
 import { isNarInfo } from '../formats/narinfo.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import { asStoreError } from './fs-errors.ts';
 import type { Libc } from './libc.ts';
+import { makeDirectory } from './make-directory.ts';
 
 /** In bytes: what is not larger is soon there again, and many at once would be a burden to the disk. */
 export const MIN_PARTIAL_SIZE: number = 64 * 1024 * 1024;
@@ -30,7 +31,7 @@ export async function partialLocation(stateDir: string, info: PathInfo, libc: Li
   const dir = join(stateDir, 'sluice/partial');
   const name = `${info.fileHash.algorithm}-${printDigest(info.fileHash, 'nix32')}`;
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    makeDirectory(dir, 0o700);
     await removeOldParts(dir, name, libc);
   } catch (error) {
     asStoreError(`cannot keep downloads in '${dir}'`, error);

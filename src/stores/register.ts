@@ -131,7 +131,9 @@ async function registerGroup(
   await using afterwards = new AsyncDisposableStack();
   using locks = new DisposableStack();
   const locked = fit.filter((staged) => lockIfFree(context, staged, locks, options));
-  const valid = new Set(await whenFree(() => locked.filter(({ info }) => database.isValidPath(info.path)), signal));
+  const valid = new Set(
+    await whenFree(() => locked.filter(({ info }) => database.isValidPath(info.path)), signal, database.file),
+  );
   for (const { info } of valid) tell({ path: info.path, state: 'alreadyValid' });
 
   const moved = new Set<MovedPath>();
@@ -191,7 +193,7 @@ async function insertAll(
   const insert = ({ staged, outputs }: MovedPath): InsertResult => database.insert(staged.info, outputs, now);
   try {
     if (context.fsyncStorePaths) await syncStore(context);
-    const results = await whenFree(() => database.write(() => moved.map(insert)), signal);
+    const results = await whenFree(() => database.write(() => moved.map(insert)), signal, database.file);
     return new Map(moved.map((one, index) => [one, outcomeOf(context, one.staged, results[index]!)]));
   } catch (error) {
     signal?.throwIfAborted();

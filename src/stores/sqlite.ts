@@ -68,16 +68,17 @@ function readWithoutLog(file: string): Buffer | undefined {
  * Runs an action on a database, again and again while the database is busy. The action must leave nothing behind
  * when it throws.
  *
+ * @param file - the database, for messages.
  * @throws {StoreError} for everything else that SQLite says, and after an hour.
  */
-export async function whenFree<T>(action: () => T, signal?: AbortSignal): Promise<T> {
+export async function whenFree<T>(action: () => T, signal?: AbortSignal, file?: string): Promise<T> {
   const start = performance.now();
   for (let attempt = 0; ; attempt++) {
     try {
       return action();
     } catch (error) {
       if (error instanceof SluiceError || !isSqliteError(error)) throw error;
-      if (!isBusy(error.code) || performance.now() - start > GIVE_UP_AFTER) throw databaseError(error);
+      if (!isBusy(error.code) || performance.now() - start > GIVE_UP_AFTER) throw databaseError(error, file);
     }
     await backOff(attempt, signal);
   }
@@ -91,18 +92,27 @@ function isBusy(code: string): boolean {
   return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_PROTOCOL';
 }
 
+/** Whether SQLite found no room for what it wanted to write; it does not always know that this was why. */
+export function isOutOfRoom({ cause }: StoreError): boolean {
+  return cause instanceof Error && isSqliteError(cause) && /^SQLITE_(FULL|IOERR|CANTOPEN)/.test(cause.code);
+}
+
+const NOT_WRITABLE = "open the store as a user who may write its database, or with '?read-only=true'";
+/** What to do about a damaged database, to which nothing is ever written. */
+export const DAMAGED: string =
+  "put a backup in its place, or move the directory that holds it away, and have 'sluice store load-db' make it anew of what 'sluice store dump-db' once printed";
 const HINTS: Readonly<Record<string, string>> = {
-  SQLITE_FULL: 'make room on the disk that holds the Nix database',
-  SQLITE_CORRUPT: 'look at it with \'sqlite3 db.sqlite "pragma integrity_check"\'',
-  SQLITE_READONLY: "open the store as a user who may write its database, or with '?read-only=true'",
-  SQLITE_CANTOPEN: "open the store as a user who may write its database, or with '?read-only=true'",
+  SQLITE_FULL: 'make room on the disk that holds it',
+  SQLITE_IOERR: 'the disk that holds it may be full (see df), or broken (see dmesg)',
+  SQLITE_CORRUPT: DAMAGED,
+  SQLITE_NOTADB: DAMAGED,
+  SQLITE_ERROR: DAMAGED, // tables or columns are missing
+  SQLITE_READONLY: NOT_WRITABLE,
+  SQLITE_CANTOPEN: NOT_WRITABLE,
 };
 
-function databaseError(error: Error & { readonly code: string }): StoreError {
+function databaseError(error: Error & { readonly code: string }, file: string | undefined): StoreError {
   const [, kind] = /^(SQLITE_[A-Z]+)/.exec(error.code) ?? [];
-  const hint = HINTS[kind ?? ''];
-  return new StoreError(`the store's database: ${error.message} (${error.code})`, {
-    cause: error,
-    ...(hint === undefined ? {} : { hint }),
-  });
+  const what = file === undefined ? "the store's database" : `database '${file}'`;
+  return new StoreError(`${what}: ${error.message} (${error.code})`, { cause: error, hint: HINTS[kind ?? ''] });
 }

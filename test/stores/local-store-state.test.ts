@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -11,6 +23,7 @@ import { type LocalStoreState, openLocalStoreState } from '../../src/stores/loca
 import { loadSqlite } from '../../src/stores/sqlite.ts';
 import { temporaryDirectory } from '../support/local-store.ts';
 import { Nix, nixMissing } from '../support/nix.ts';
+import { bytes } from '../support/seeded.ts';
 import { noOrdinaryUser, ordinaryUsersDirectory, StoreProcess } from '../support/store-process-control.ts';
 
 const openState = (uri: string): Promise<LocalStoreState> =>
@@ -32,9 +45,35 @@ async function schemaOf(root: string): Promise<Map<string, string>> {
 const OTHER_SCHEMAS = [
   ['9', /Nix 2/],
   ['11', /later version/],
-  ['', /./],
-  ['abc', /./],
+  ['', /damaged.*write '10'/],
+  ['abc', /damaged/],
+  ['1e1', /damaged/],
+  ['10 11', /damaged/],
 ] as const;
+
+/** What may have become of a database, and what is said then. */
+const DAMAGED: readonly (readonly [what: string, damage: (file: string) => void, message: RegExp])[] = [
+  ['is garbage', (file) => writeFileSync(file, bytes(20_000, { seed: 1 })), /'.*db\.sqlite': file is not a database/],
+  ['was cut off', (file) => truncateSync(file, 8192), /'.*db\.sqlite': database disk image is malformed/],
+  ['was cut off in a page', (file) => truncateSync(file, 6000), /'.*db\.sqlite': .*(malformed|not a database)/],
+  ['is empty', (file) => truncateSync(file), /has a schema, but its database '.*db\.sqlite' is empty/],
+  ['is gone', (file) => rmSync(file), /has a schema, but its database '.*db\.sqlite' is missing/],
+  ['lacks a table', (file) => execute(file, 'drop table Refs'), /'.*db\.sqlite': no such table: Refs/],
+  ['lacks a column', (file) => execute(file, 'alter table ValidPaths drop column ca'), /'.*': no such column: ca/],
+];
+
+function execute(file: string, sql: string): void {
+  using opened = new DisposableStack();
+  const options = { create: false, readOnly: false, fsyncMetadata: false };
+  opened.adopt(loadSqlite()(file, options), (each) => void each.close()).exec(sql);
+}
+
+/** Every file below a directory, with what it holds. */
+function contentsOf(dir: string): Record<string, string> {
+  const names = readdirSync(dir, { recursive: true, encoding: 'utf8' }).sort();
+  const files = names.filter((name) => lstatSync(join(dir, name)).isFile());
+  return Object.fromEntries(files.map((name) => [name, readFileSync(join(dir, name), 'base64')]));
+}
 
 describe('the state of a local store', () => {
   test('is made where there is none, once', async () => {
@@ -108,6 +147,57 @@ describe('the state of a local store', () => {
       assert.deepEqual(readdirSync(join(root, 'nix')), ['var']);
     });
   }
+
+  for (const [what, damage, message] of DAMAGED) {
+    test(`whose database ${what} is refused and not touched`, async () => {
+      await using resources = new AsyncDisposableStack();
+      const root = await temporaryDirectory(resources);
+      await (await openState(root))[Symbol.asyncDispose]();
+      const db = join(root, 'nix/var/nix/db');
+      damage(join(db, 'db.sqlite'));
+      const before = contentsOf(db);
+      const refused = { code: 'ERR_STORE', message, hint: /backup.*load-db/ };
+      await assert.rejects(openState(root), refused);
+      await assert.rejects(openState(`local?read-only=true&root=${root}`), refused);
+      assert.deepEqual(contentsOf(db), before);
+    });
+  }
+
+  test('with a schema that cannot be read is refused, with its name', async () => {
+    await using resources = new AsyncDisposableStack();
+    const root = await temporaryDirectory(resources);
+    mkdirSync(join(root, 'nix/var/nix/db/schema'), { recursive: true });
+    await assert.rejects(openState(root), { code: 'ERR_STORE', message: /cannot read '.*db\/schema': EISDIR/ });
+  });
+
+  test('is not waited for forever where somebody has the big lock alone', async () => {
+    await using resources = new AsyncDisposableStack();
+    const root = await temporaryDirectory(resources);
+    await (await openState(root))[Symbol.asyncDispose]();
+    const file = join(root, 'nix/var/nix/db/big-lock');
+    const lock = resources.use(await open(file));
+    loadLibc().tryLock(lock.fd, 'exclusive', file);
+    const layout = layoutOf(parseStoreReference(root));
+    await assert.rejects(openLocalStoreState(layout, makeSettings(), { patience: 0 }), {
+      code: 'ERR_STORE',
+      message: /is being upgraded by another process, which has locked '.*big-lock'/,
+      hint: /lslocks/,
+      transient: true,
+    });
+  });
+
+  test('keeps a reserve of the size that is set', async () => {
+    await using resources = new AsyncDisposableStack();
+    const root = await temporaryDirectory(resources);
+    const layout = layoutOf(parseStoreReference(root));
+    const file = join(root, 'nix/var/nix/db/reserved');
+    for (const gcReservedSpace of [1_000_000, 2_000_000, 500_000, 0]) {
+      await (await openLocalStoreState(layout, makeSettings({ gcReservedSpace })))[Symbol.asyncDispose]();
+      const stats = statSync(file, { throwIfNoEntry: false });
+      assert.equal(stats?.size ?? 0, gcReservedSpace);
+      if (stats !== undefined) assert.ok(stats.blocks * 512 >= gcReservedSpace, 'it takes room');
+    }
+  });
 
   test('is not made for reading only', async () => {
     await using resources = new AsyncDisposableStack();

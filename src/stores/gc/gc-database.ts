@@ -5,9 +5,9 @@
  * Source: Nix 2.35 libstore/local-store.cc, LocalStore::invalidatePathChecked.
  */
 import { type FileHandle, open } from 'node:fs/promises';
-import { join } from 'node:path';
 import type Sqlite from 'better-sqlite3';
 import { printStorePath, type StoreDir, type StorePath } from '../../formats/store-path.ts';
+import { databaseFile } from '../local-store-layout.ts';
 import { loadSqlite, whenFree } from '../sqlite.ts';
 
 /** Rows of one page: read in some milliseconds. */
@@ -40,10 +40,11 @@ export interface GcDatabaseOptions {
 
 /** Opens the database of a store that is open, and stays so for as long. */
 export async function openGcDatabase(options: GcDatabaseOptions): Promise<GcDatabase> {
-  const file = join(options.stateDir, 'db/db.sqlite');
+  const file = databaseFile(options.stateDir);
   const { readOnly, fsyncMetadata } = options;
   const connect = loadSqlite();
-  const connection = await whenFree(() => connect(file, { create: false, readOnly, fsyncMetadata }));
+  const open = (): Sqlite.Database => connect(file, { create: false, readOnly, fsyncMetadata });
+  const connection = await whenFree(open, undefined, file);
   connection.pragma(`cache_size = -${CACHE_KIB}`);
   return new GcDatabase(connection, options.storeDir, fsyncMetadata ? `${file}-wal` : undefined);
 }

@@ -6,12 +6,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { lstatSync, readlinkSync } from 'node:fs';
-import { mkdir, rename, symlink } from 'node:fs/promises';
+import { rename, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { StoreError } from '../../errors.ts';
 import { hashBytes, printDigest } from '../../formats/hash.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../../formats/store-path.ts';
 import { asStoreError } from '../fs-errors.ts';
+import { makeDirectory } from '../make-directory.ts';
 
 export interface IndirectRootOptions {
   readonly stateDir: string;
@@ -49,7 +50,7 @@ export async function addIndirectRoot(
 
 /** In one step: at no time is there none where there was one. */
 async function replaceLink(file: string, target: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
+  makeDirectory(dirname(file));
   const temporary = join(dirname(file), `.${process.pid}-${randomBytes(6).toString('hex')}`);
   await symlink(target, temporary);
   await rename(temporary, file);

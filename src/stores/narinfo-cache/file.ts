@@ -3,8 +3,9 @@
  * what is broken is made anew, once; what is busy is tried again by the next one who comes; what cannot be used is left
  * alone from then on.
  */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeDirectory } from '../make-directory.ts';
 import { NarInfoDatabase } from './database.ts';
 
 /** The oldest narinfos that make room when the file may not grow. */
@@ -62,7 +63,7 @@ export class NarInfoFile implements Disposable {
 
   #open(): NarInfoDatabase {
     if (this.#database === undefined) {
-      mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 });
+      makeDirectory(dirname(this.#file), 0o700);
       this.#database = NarInfoDatabase.open(this.#file);
       this.#existed = true;
     }

@@ -1,6 +1,6 @@
 /** A connection of one's own to a store's database, for a transaction that lasts many turns of the event loop. */
-import { join } from 'node:path';
 import type Sqlite from 'better-sqlite3';
+import { databaseFile } from '../local-store-layout.ts';
 import { loadSqlite, whenFree } from '../sqlite.ts';
 
 export interface ConnectionOptions {
@@ -16,6 +16,7 @@ export interface OwnConnection extends Disposable {
 /** Opens the database of a store that is open. Disposing undoes a transaction that has not been committed. */
 export async function openOwnConnection({ stateDir, ...options }: ConnectionOptions): Promise<OwnConnection> {
   const connect = loadSqlite();
-  const connection = await whenFree(() => connect(join(stateDir, 'db/db.sqlite'), { create: false, ...options }));
+  const file = databaseFile(stateDir);
+  const connection = await whenFree(() => connect(file, { create: false, ...options }), undefined, file);
   return { connection, [Symbol.dispose]: () => void connection.close() };
 }

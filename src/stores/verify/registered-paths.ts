@@ -4,8 +4,8 @@
  *
  * Source: Nix 2.35 libstore/local-store.cc, LocalStore::verifyStore.
  */
-import { join } from 'node:path';
 import type Sqlite from 'better-sqlite3';
+import { databaseFile } from '../local-store-layout.ts';
 import { loadSqlite, whenFree } from '../sqlite.ts';
 
 /** Rows of one page: read in some milliseconds. */
@@ -38,8 +38,9 @@ export interface RegisteredPathsOptions {
 export async function openRegisteredPaths(options: RegisteredPathsOptions): Promise<RegisteredPaths> {
   const { stateDir, readOnly, fsyncMetadata } = options;
   const connect = loadSqlite();
-  const file = join(stateDir, 'db/db.sqlite');
-  return new RegisteredPaths(await whenFree(() => connect(file, { create: false, readOnly, fsyncMetadata })));
+  const file = databaseFile(stateDir);
+  const open = (): Sqlite.Database => connect(file, { create: false, readOnly, fsyncMetadata });
+  return new RegisteredPaths(await whenFree(open, undefined, file));
 }
 
 export class RegisteredPaths implements Disposable {
