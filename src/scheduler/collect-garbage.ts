@@ -8,17 +8,18 @@
  *
  * Source: Nix 2.35 libstore/gc.cc, LocalStore::collectGarbage.
  */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type SluiceError, StoreError } from '../errors.ts';
 import type { StorePath } from '../formats/store-path.ts';
 import { WorkerPool } from '../pool/worker-pool.ts';
 import type { Settings } from '../settings.ts';
+import { asStoreError, isNoRoom } from '../stores/fs-errors.ts';
 import { acquireGcLock } from '../stores/gc/gc-lock.ts';
 import { openRootServer, prepareRootSocket } from '../stores/gc/root-server.ts';
 import type { Garbage, Refusal, Survey } from '../stores/gc/survey.ts';
 import { loadLibc } from '../stores/libc.ts';
 import type { LocalStore } from '../stores/local-store.ts';
+import { giveUpReserve } from '../stores/local-store-layout.ts';
 import { Deletion } from './deletion.ts';
 import { surveyStore } from './survey-store.ts';
 
@@ -62,14 +63,16 @@ export async function collectGarbage(options: CollectOptions): Promise<CollectRe
   const { stateDir, storeDir } = store;
   if (!(await store.open()).writable) throw new StoreError(`store '${store.uri}' is open for reading only`);
   // This is what it is there for: from here on there is a little room, even where the disk is full.
-  await rm(join(stateDir, 'db/reserved'), { force: true });
+  giveUpReserve(stateDir);
 
   const libc = loadLibc();
   await using resources = new AsyncDisposableStack();
   const pool = options.pool ?? resources.use(new WorkerPool({ settings }));
-  const trash = await openTrash(store, resources);
   const onWait = (): void => onMessage?.('waiting for the big garbage collector lock...');
-  await prepareRootSocket(stateDir);
+  await prepareRootSocket(stateDir).catch((error) => {
+    throw asStoreError(`cannot listen for new roots in '${stateDir}/gc-socket'`, error);
+  });
+  const trash = await openTrash(store, resources);
   resources.use(await acquireGcLock(libc, stateDir, { signal, onWait }));
   const deletion = new Deletion({ ...options, libc, pool, trash });
   resources.use(await openRootServer({ stateDir, storeDir, onRoot: (digits) => deletion.addRoot(digits) }));
@@ -115,8 +118,7 @@ async function openTrash(store: LocalStore, resources: AsyncDisposableStack): Pr
   try {
     return resources.use(await store.openStaging()).dir;
   } catch (error) {
-    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
-    if (cause?.code === 'ENOSPC' || cause?.code === 'EDQUOT') return undefined;
+    if (isNoRoom((error as Error).cause)) return undefined;
     throw error;
   }
 }

@@ -1,11 +1,13 @@
 /** A binary cache in a directory: `file:///path`. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fchmodSync, openSync, readSync, writeFileSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FormatError, SubstituteGoneError, TransferError } from '../errors.ts';
 import { quote } from '../formats/quote.ts';
 import type { PutOptions, StreamOptions, WritableTransport } from './cache-transport.ts';
+import { fsHint, isSystemError } from './fs-errors.ts';
+import { makeDirectory } from './make-directory.ts';
 import type { QueryOptions, Sink } from './store.ts';
 
 const CHUNK_SIZE = 128 * 1024;
@@ -66,19 +68,22 @@ export class FileTransport implements WritableTransport {
   }
 
   async putFile(pour: (sink: Sink) => Promise<string>, { unlessExists }: PutOptions = {}): Promise<void> {
-    await mkdir(this.#dir, { recursive: true });
-    const temporary = join(this.#dir, `tmp-sluice-${process.pid}-${randomBytes(8).toString('hex')}`);
     await using cleanup = new AsyncDisposableStack();
-    cleanup.defer(() => rm(temporary, { force: true }));
     using files = new DisposableStack();
-    const file = files.adopt(openSync(temporary, 'wx'), closeSync);
-    const name = await pour((chunk) => writeFileSync(file, chunk)); // a descriptor goes on where the last one ended
-    fchmodSync(file, 0o644); // whatever the umask is: caches are there to be read
-    files.dispose();
-    const path = this.#locate(name);
-    if (unlessExists && existsSync(path)) return;
-    await mkdir(dirname(path), { recursive: true });
-    await rename(temporary, path);
+    const temporary = join(this.#dir, `tmp-sluice-${process.pid}-${randomBytes(8).toString('hex')}`);
+    cleanup.defer(() => rm(temporary, { force: true }));
+    const file = files.adopt(this.#create(temporary), closeSync);
+    const name = await pour((chunk) => this.#write(file, chunk));
+    try {
+      fchmodSync(file, 0o644); // whatever the umask is: caches are there to be read
+      files.dispose();
+      const path = this.#locate(name);
+      if (unlessExists && existsSync(path)) return;
+      makeDirectory(dirname(path));
+      await rename(temporary, path);
+    } catch (cause) {
+      throw this.#wrap(cause, 'write', name);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
@@ -109,18 +114,38 @@ export class FileTransport implements WritableTransport {
     }
   }
 
+  #create(file: string): number {
+    try {
+      makeDirectory(this.#dir);
+      return openSync(file, 'wx');
+    } catch (cause) {
+      throw this.#cannotWrite(cause);
+    }
+  }
+
+  #write(file: number, chunk: Uint8Array): void {
+    try {
+      writeFileSync(file, chunk); // a descriptor goes on where the last one ended
+    } catch (cause) {
+      throw this.#cannotWrite(cause);
+    }
+  }
+
+  #cannotWrite(cause: unknown): unknown {
+    if (!isSystemError(cause)) return cause;
+    const problem = `cannot write to binary cache '${this.uri}': ${cause.message}`;
+    return new TransferError(problem, { cause, hint: fsHint(cause.code) });
+  }
+
   #describe(name: string): string {
     return `${quote(name)} in binary cache '${this.uri}'`;
   }
 
   #wrap(cause: unknown, verb: string, name: string): unknown {
     if (!isSystemError(cause)) return cause;
-    return new TransferError(`cannot ${verb} ${this.#describe(name)}: ${cause.message}`, { cause });
+    const problem = `cannot ${verb} ${this.#describe(name)}: ${cause.message}`;
+    return new TransferError(problem, { cause, hint: fsHint(cause.code) });
   }
-}
-
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
 }
 
 function isMissing(error: unknown): boolean {

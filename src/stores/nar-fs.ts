@@ -35,6 +35,7 @@ import {
   fileStart,
   symlink,
 } from '../formats/nar-writer.ts';
+import { asStoreError } from './fs-errors.ts';
 import { bytePath, fsPath } from './optimise/byte-path.ts';
 import { FileSharer } from './optimise/file-sharer.ts';
 import type { Links } from './optimise/links.ts';
@@ -94,7 +95,7 @@ export class NarRestorer implements Disposable {
       return action();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-      throw cannotUnpack(this.#destination, error as NodeJS.ErrnoException);
+      throw asStoreError(`cannot unpack into '${this.#destination}'`, error);
     }
   }
 }
@@ -181,11 +182,6 @@ class TreeWriter implements NarVisitor, Disposable {
     const directory = this.#directories.at(-1);
     return directory === undefined ? this.#destination : `${directory}/${name}`;
   }
-}
-
-function cannotUnpack(destination: string, cause: NodeJS.ErrnoException): StoreError {
-  const hint = cause.code === 'ENOSPC' ? 'free some space on the file system of the store' : undefined;
-  return new StoreError(`cannot unpack into '${destination}': ${cause.message}`, { cause, ...(hint && { hint }) });
 }
 
 let umask: number | undefined;

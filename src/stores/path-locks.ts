@@ -2,12 +2,12 @@
  * Path locks: flock(2) on PATH.lock, taken by whoever makes the contents of a store path. Nix ≥ 2.3 takes the same.
  *
  * A lock file is deleted by its holder. Whoever opened it before then gets the lock of a file that has no name any
- * more, while others may lock a new file of that name. So the holder leaves a byte in it: a lock file that is not
- * empty is stale and counts for nothing.
+ * more, while others may lock a new file of that name. So the holder makes it one byte long: a lock file that is not
+ * empty is stale and counts for nothing. The byte is a hole, for which there is room on a full disk, too.
  *
  * Source: Nix 2.35 libstore/unix/pathlocks.cc.
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 import type { Libc } from './libc.ts';
 
 const READ_WRITE_CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -40,7 +40,11 @@ export function tryLockPath(libc: Libc, realPath: string): Disposable | undefine
 
 /** Deletes a lock file while it is locked. Safe whether or not the work succeeded: the next one makes a new file. */
 function deleteLockFile(file: string, fd: number): void {
-  writeSync(fd, 'd');
+  try {
+    ftruncateSync(fd, 1);
+  } catch {
+    return; // still empty, it must keep its name
+  }
   tryUnlink(file);
 }
 

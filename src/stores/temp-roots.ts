@@ -7,12 +7,13 @@
  * Source: Nix 2.35 libstore/gc.cc, LocalStore::addTempRoot; the same since Nix 2.5.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { StoreError } from '../errors.ts';
 import { backOff } from './back-off.ts';
+import { asStoreError } from './fs-errors.ts';
 import type { Libc } from './libc.ts';
 
 /** What a file name for a socket may have at most, in bytes (sun_path, macOS has the least). */
@@ -76,21 +77,40 @@ export class TempRoots implements Disposable {
     for (let attempt = 0; ; attempt++) {
       // A collector holds this lock alone; one that starts later reads the file.
       if (this.#libc.tryLock(gcLock, 'shared', gcLockFile)) {
-        write();
-        this.#libc.unlock(gcLock, gcLockFile);
-        return;
+        using locked = new DisposableStack();
+        locked.defer(() => this.#libc.unlock(gcLock, gcLockFile));
+        return write();
       }
       if (await this.#tellCollector(paths, signal)) return write();
       await backOff(attempt, signal);
     }
   }
 
+  /** All or none: what comes after half of a path would be taken for its rest. */
   #write(file: number, paths: readonly string[]): void {
     const bytes = Buffer.from(paths.map((path) => `${path}\0`).join(''));
-    for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
+    const { size } = fstatSync(file);
+    try {
+      for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
+    } catch (error) {
+      ftruncateSync(file, size);
+      throw this.#failure(error);
+    }
+  }
+
+  #failure(error: unknown): Error {
+    return asStoreError(`cannot protect paths from the collector with a file in '${this.#stateDir}/temproots'`, error);
   }
 
   #open(): Files {
+    try {
+      return this.#create();
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  #create(): Files {
     const gcLockFile = join(this.#stateDir, 'gc.lock');
     const gcLock = this.#resources.adopt(openSync(gcLockFile, constants.O_RDWR | constants.O_CREAT, 0o600), closeSync);
     for (;;) {
