@@ -7,6 +7,7 @@ import type { SluiceError } from '../errors.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import type { StorePath } from '../formats/store-path.ts';
 import type { JobName, Notice, Progress, Reply, Request } from '../pool/messages.ts';
+import type { SpaceClaim } from '../stores/free-space.ts';
 import type { StagedPath } from '../stores/local-store.ts';
 import type { Substituter } from '../substituters/substituter.ts';
 import type { SchedulerEvents } from './events.ts';
@@ -115,6 +116,13 @@ export interface LocalGoalContext extends GoalContext {
 
   /** A file name under which a large download of the path is kept, for another process to go on with it. */
   partialLocation(info: PathInfo): Promise<string | undefined>;
+
+  /**
+   * Claims room for the path's contents on the disk of the store.
+   *
+   * @throws where there is none.
+   */
+  claimSpace(info: PathInfo): Promise<SpaceClaim>;
 
   /** A file name in the staging directory that nothing else uses. */
   stagingLocation(path: StorePath): Promise<string>;

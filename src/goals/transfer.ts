@@ -62,6 +62,7 @@ export async function transfer(
     }
     // Others may have found out, while this one waited for its turn, that nothing comes from there.
     if (impatient && !substituter.transfers.allows()) throw new SetAside(substituter.uri);
+    using space = await context.claimSpace(info);
     const [destination, partial] = await Promise.all([
       context.stagingLocation(info.path),
       context.partialLocation(info),
@@ -69,6 +70,7 @@ export async function transfer(
     context.events.emit('transferStarted', view);
     const request = { from: substituter.store.openUri, info, destination, partial, impatient };
     const onProgress = (progress: Progress): void => {
+      space.written(progress.narBytes);
       context.events.emit('transferProgress', { ...view, ...progress });
     };
     const reply = await context.runJob('substitute', request, { signal, onProgress, weight: info.narSize });

@@ -333,6 +333,8 @@ export class Scheduler implements AsyncDisposable {
       runJob: (name, request, options) => this.#pool.run(name, request, options),
       claim: (path) => this.#claims.claim(path),
       partialLocation: (info) => this.store.partialLocation(info),
+      claimSpace: ({ path, narSize }) =>
+        this.store.claimSpace(path, narSize, (needed) => this.#autoCollector.makeRoom(needed)),
       stagingLocation: (path) => this.#stagingLocation(path),
       discard: removeTree,
       register: (staged, signal) => this.#registrar.register(staged, signal),

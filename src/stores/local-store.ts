@@ -19,6 +19,7 @@ import type { Settings } from '../settings.ts';
 import { type AddPathOptions, addPath, addTextToStore } from './add-path.ts';
 import type { StoreDatabase } from './database.ts';
 import { DerivationReader } from './derivations.ts';
+import { type SpaceClaim, SpaceClaims } from './free-space.ts';
 import { asStoreError } from './fs-errors.ts';
 import { addIndirectRoot } from './gc/indirect-root.ts';
 import { type LocalStoreLayout, layoutOf } from './local-store-layout.ts';
@@ -68,6 +69,7 @@ export class LocalStore implements Store {
   readonly #settings: Settings;
   readonly #derivations = new DerivationReader(this);
   #state: Promise<LocalStoreState> | undefined;
+  readonly #space: SpaceClaims;
   #swept: Promise<void> | undefined;
 
   /** Use {@link openLocalStore}. */
@@ -79,6 +81,7 @@ export class LocalStore implements Store {
     this.stateDir = layout.stateDir;
     this.#layout = layout;
     this.#settings = settings;
+    this.#space = new SpaceClaims({ directory: layout.realStoreDir });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -233,6 +236,7 @@ export class LocalStore implements Store {
     signal?.throwIfAborted();
     if (await this.isValidPath(info.path, { signal })) return;
     await this.#checkReferences(info, { signal }); // before the work; registration looks again
+    using _space = await this.claimSpace(info.path, info.narSize);
     await using staging = await this.openStaging();
     const location = join(staging.dir, info.path);
     using restorer = this.openRestorer(location);
@@ -314,6 +318,21 @@ export class LocalStore implements Store {
     });
   }
 
+  /**
+   * Claims room for what a path holds, on the disk of this store.
+   *
+   * @throws {StoreError} where there is none, also after `makeRoom`, which is told how many bytes are needed in all.
+   */
+  async claimSpace(
+    path: StorePath,
+    narSize: number,
+    makeRoom?: (needed: number) => Promise<void>,
+  ): Promise<SpaceClaim> {
+    // Files that are there already become links, which need no room.
+    const size = this.#settings.autoOptimiseStore ? 0 : narSize;
+    return await this.#space.claim({ subject: `'${printStorePath(this.storeDir, path)}'`, size, makeRoom });
+  }
+
   /** A file name for the part of a large download that a killed process leaves to the next: see {@link partialLocation}. */
   async partialLocation(info: PathInfo): Promise<string | undefined> {
     const { libc } = await this.#writable();
@@ -374,7 +393,7 @@ export class LocalStore implements Store {
   async #query<T>(action: (database: StoreDatabase) => T, signal: AbortSignal | undefined): Promise<T> {
     signal?.throwIfAborted();
     const { database } = await this.#open();
-    return await whenFree(() => action(database), signal);
+    return await whenFree(() => action(database), signal, database.file);
   }
 
   async #openOwnConnection(): Promise<OwnConnection> {

@@ -12,6 +12,7 @@ import type { PathInfo } from '../../src/formats/path-info.ts';
 import { DEFAULT_STORE_DIR, parseBaseName, type StorePath } from '../../src/formats/store-path.ts';
 import type { ClaimState, FailedResult, GoalResult, LocalGoalContext, WaitResult } from '../../src/goals/goal.ts';
 import { SubstitutionGoal } from '../../src/goals/substitution-goal.ts';
+import { SpaceClaim } from '../../src/stores/free-space.ts';
 import type { Store } from '../../src/stores/store.ts';
 import { Trust } from '../../src/stores/trust.ts';
 import { Substituter } from '../../src/substituters/substituter.ts';
@@ -100,6 +101,7 @@ async function run(options: FakeOptions, signal = new AbortController().signal):
       await options.transfer?.(from, job);
       return { downloadedBytes: 1, timings: { wait: 0, unpack: 0 }, retries: 0 } as never;
     },
+    claimSpace: async () => new SpaceClaim(0, new Set()),
     stagingLocation: async () => '/staging/app',
     discard: async (location) => void did.push(`discard ${location}`),
     register: async ({ location, info: { ultimate, registrationTime } }, registering) => {

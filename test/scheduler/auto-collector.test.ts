@@ -17,7 +17,7 @@ function make(free: number[], settings: Partial<Settings>, fails = false) {
     store: {} as LocalStore,
     pool: {} as WorkerPool,
     settings: makeSettings({ minFreeCheckInterval: 0, ...settings }),
-    freeSpace: async () => free.shift()!,
+    freeSpace: async () => free.shift(),
     collect: async ({ maxFreed }: CollectOptions) => {
       begun.push(maxFreed);
       if (fails) throw new Error('no luck');
@@ -71,6 +71,37 @@ describe('collection while transfers run', () => {
     await check();
     await check();
     assert.deepEqual(begun, [450]);
+  });
+
+  test('makes room for what needs it where less is free, whatever min-free is', async () => {
+    const { collector, begun } = make([400, 900, 700], { minFree: 100, maxFree: 500 });
+    await collector.makeRoom(600);
+    assert.deepEqual(begun, [200]);
+    await collector.makeRoom(600); // 900 are free now, as far as is known
+    assert.deepEqual(begun, [200]);
+  });
+
+  test('makes room for several at once, and not again where that did not help', async () => {
+    const { collector, begun } = make([400, 410, 410, 410], { minFree: 100, maxFree: 500 });
+    await Promise.all([collector.makeRoom(600), collector.makeRoom(600), collector.makeRoom(600)]);
+    assert.deepEqual(begun, [200]);
+  });
+
+  test('makes room again where the last one ended because it was enough', async () => {
+    const { collector, begun } = make([10, 20, 20], { minFree: 15, maxFree: 20 }); // RESULT frees 30
+    await collector.makeRoom(0);
+    await collector.makeRoom(40);
+    assert.deepEqual(begun, [10, 20]);
+  });
+
+  test('makes no room where min-free is not set, or nobody knows what is free', async () => {
+    const { collector, begun } = make([0], {});
+    await collector.makeRoom(100);
+    assert.deepEqual(begun, []);
+    const unknown = make([], { minFree: 100 });
+    await unknown.collector.makeRoom(100);
+    await unknown.check();
+    assert.deepEqual(unknown.begun, []);
   });
 
   test('that fails says so and harms nobody', async () => {
