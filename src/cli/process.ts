@@ -5,9 +5,12 @@ import { runProgram } from './program.ts';
 
 /** What a shell reports for a process that SIGPIPE ended. */
 const BROKEN_PIPE = 141;
+/** The bits that files do not get. */
+const PUBLIC = 0o022;
 
 /** Ends the process, when all is done. */
 export async function runProcess(): Promise<void> {
+  process.umask(PUBLIC); // as in Nix: what is made in stores and caches, and in their databases, others may read
   process.stdout.on('error', stopQuietly);
   process.stderr.on('error', () => {}); // where nobody listens there is nobody to tell
   const code = await runProgram(process.argv.slice(2), {

@@ -16,6 +16,10 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyResult>
   const { writable } = await store.open();
   if (options.repair !== undefined && !writable) throw new StoreError(`store '${store.uri}' is open for reading only`);
   await using resources = new AsyncDisposableStack();
+  if (writable) {
+    const swept = store.removeStaleStaging(); // beside the rest
+    resources.defer(() => swept);
+  }
   const pool = resources.use(new WorkerPool({ settings }));
   if (options.contents && options.paths === undefined) warm(pool);
   const { stateDir } = store;

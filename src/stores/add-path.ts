@@ -32,6 +32,8 @@ export interface AddPathOptions {
 
 /** Bytes of a NAR that are kept in memory. */
 const MOST_IN_MEMORY = 8 * 1024 * 1024;
+/** What the store's own file system says no to has been told by then. */
+const UNREADABLE = 'what is added must be there, and this user must be allowed to read all of it';
 
 /** Makes a file or a tree a valid path: see {@link LocalStore.addPath}. */
 export async function addPath(store: LocalStore, path: string, options: AddPathOptions = {}): Promise<PathInfo> {
@@ -44,7 +46,7 @@ export async function pathToAdd(storeDir: StoreDir, path: string, options: AddPa
     return await readAddition(storeDir, describe(path, options), options);
   } catch (error) {
     options.signal?.throwIfAborted();
-    throw asStoreError(`cannot read '${path}'`, error);
+    throw asStoreError(`cannot read '${path}'`, error, UNREADABLE);
   }
 }
 
@@ -88,7 +90,7 @@ async function addAddition(
     return info;
   } catch (error) {
     signal?.throwIfAborted();
-    throw asStoreError(problem, error);
+    throw asStoreError(problem, error, UNREADABLE);
   }
 }
 

@@ -79,7 +79,7 @@ export class FileTransport implements WritableTransport {
       files.dispose();
       const path = this.#locate(name);
       if (unlessExists && existsSync(path)) return;
-      makeDirectory(dirname(path));
+      makeDirectory(dirname(path), 0o755);
       await rename(temporary, path);
     } catch (cause) {
       throw this.#wrap(cause, 'write', name);
@@ -116,7 +116,7 @@ export class FileTransport implements WritableTransport {
 
   #create(file: string): number {
     try {
-      makeDirectory(this.#dir);
+      makeDirectory(this.#dir, 0o755);
       return openSync(file, 'wx');
     } catch (cause) {
       throw this.#cannotWrite(cause);

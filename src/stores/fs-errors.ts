@@ -18,12 +18,13 @@ const HINTS: Readonly<Record<string, string>> = {
  * Makes an error of the file system a {@link StoreError}; one of this project stays as it is.
  *
  * @param problem - what could not be done, such as `cannot open store 'local'`.
+ * @param hint - what to do about it, where it is not the store's file system that says no.
  * @throws what is neither, as nobody foresaw it.
  */
-export function asStoreError(problem: string, error: unknown): SluiceError {
+export function asStoreError(problem: string, error: unknown, hint?: string): SluiceError {
   if (error instanceof SluiceError) return error;
   if (!isSystemError(error)) throw error;
-  return new StoreError(`${problem}: ${error.message}`, { cause: error, hint: fsHint(error.code) });
+  return new StoreError(`${problem}: ${error.message}`, { cause: error, hint: hint ?? fsHint(error.code) });
 }
 
 /** What to do about an error of the file system, by its name, such as `ENOSPC`; undefined where nothing helps all. */

@@ -33,6 +33,9 @@ export interface Libc {
   /** Takes room on the disk for an open file. @returns whether it has it; where not, some of it may be taken. */
   allocate(fd: number, length: number): boolean;
 
+  /** The number of a group; undefined where there is none of that name. */
+  groupId(name: string): number | undefined;
+
   /**
    * Makes everything durable that was written to the file system of `path` so far, in a thread of its own.
    *
@@ -60,6 +63,9 @@ function bind(): Libc {
   const sync = symbols.func(linux ? 'int syncfs(int fd)' : 'int sync(int unused)') as KoffiFunc<(fd: number) => number>;
   const allocate = linux && symbols.func('int posix_fallocate(int fd, int64_t offset, int64_t length)');
 
+  const group = koffi.struct({ gr_name: 'char *', gr_passwd: 'char *', gr_gid: 'uint32_t', gr_mem: 'void *' });
+  const getgrnam = symbols.func('getgrnam', koffi.pointer(group), ['str']);
+
   const lock = (fd: number, operation: number, path: string): boolean => {
     while (flock(fd, operation) !== 0) {
       const errno = koffi.errno();
@@ -73,6 +79,10 @@ function bind(): Libc {
     tryLock: (fd, kind, path) => lock(fd, OPERATIONS[kind] | WITHOUT_WAITING, path),
     unlock: (fd, path) => void lock(fd, OPERATIONS.unlock, path),
     allocate: (fd, length) => allocate && allocate(fd, 0, length) === 0,
+    groupId: (name) => {
+      const found: unknown = getgrnam(name);
+      return found === null ? undefined : (koffi.decode(found, group) as { readonly gr_gid: number }).gr_gid;
+    },
     syncFileSystem: (fd, path) => {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       sync.async(fd, (error: unknown, result: number) => {
@@ -85,7 +95,8 @@ function bind(): Libc {
   };
 }
 
-function systemError(verb: string, path: string, errno: number): StoreError {
+/** What the C library said no with, by `errno`. */
+export function systemError(verb: string, path: string, errno: number): StoreError {
   const [message, name] = [getSystemErrorMessage(-errno), getSystemErrorName(-errno)];
   return new StoreError(`cannot ${verb} '${path}': ${message} (${name})`, { hint: fsHint(name) });
 }

@@ -5,6 +5,7 @@
  */
 import {
   chmodSync,
+  chownSync,
   closeSync,
   constants,
   ftruncateSync,
@@ -38,6 +39,10 @@ export interface LocalStoreLayout {
   readonly readOnly: boolean;
 }
 
+/** Of what is made: all may read it, whatever the umask is. */
+const DIRECTORY_MODE = 0o755;
+/** Of a store directory in which a group may make files: only its owner renames or deletes one. */
+const SHARED_MODE = 0o1775;
 const PARAMS = ['root', 'store', 'real', 'state', 'log', 'read-only'] as const;
 
 /**
@@ -90,15 +95,31 @@ export function makeDirectories({ realStoreDir, stateDir }: LocalStoreLayout): v
   const profiles = join(stateDir, 'profiles');
   const roots = join(stateDir, 'gcroots');
   for (const dir of [join(realStoreDir, '.links'), join(stateDir, 'db'), join(stateDir, 'temproots')]) {
-    makeDirectory(dir);
+    makeDirectory(dir, DIRECTORY_MODE);
   }
-  const newRoots = makeDirectory(roots);
-  makeDirectory(join(roots, 'auto'));
+  const newRoots = makeDirectory(roots, DIRECTORY_MODE);
+  makeDirectory(join(roots, 'auto'), DIRECTORY_MODE);
   for (const dir of [join(profiles, 'per-user'), join(roots, 'per-user')]) {
-    makeDirectory(dir);
-    if ((statSync(dir).mode & 0o777) !== 0o755) chmodSync(dir, 0o755);
+    makeDirectory(dir, DIRECTORY_MODE);
+    if ((statSync(dir).mode & 0o777) !== DIRECTORY_MODE) chmodSync(dir, DIRECTORY_MODE);
   }
   if (newRoots) unlessExists(() => symlinkSync(profiles, join(roots, 'profiles')));
+}
+
+/**
+ * Lets the members of a group make files in the store directory, who run builders there, and keeps each from touching
+ * what others made. Only root does that; as in Nix, nothing happens where there is no such group.
+ *
+ * @param group - its name: setting `build-users-group`.
+ */
+export function shareStoreDirectory({ realStoreDir }: LocalStoreLayout, libc: Libc, group: string): void {
+  if (process.getuid?.() !== 0 || group === '') return;
+  const wanted = libc.groupId(group);
+  if (wanted === undefined) return;
+  const { uid, gid, mode } = statSync(realStoreDir);
+  if (uid === 0 && gid === wanted && (mode & 0o7777) === SHARED_MODE) return;
+  chownSync(realStoreDir, 0, wanted);
+  chmodSync(realStoreDir, SHARED_MODE); // in this order: chown(2) may take bits away
 }
 
 /**

@@ -22,6 +22,7 @@ import {
   readOnlyUri,
   refuseSymlinks,
   reserveSpace,
+  shareStoreDirectory,
 } from './local-store-layout.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { DAMAGED, isOutOfRoom, loadSqlite, type SqliteOptions, whenFree } from './sqlite.ts';
@@ -99,6 +100,7 @@ async function openWritable(layout: LocalStoreLayout, settings: Settings, patien
   refuseSymlinks(layout.realStoreDir);
   await using opened = new AsyncDisposableStack();
   const libc = loadLibc();
+  shareStoreDirectory(layout, libc, settings.buildUsersGroup);
   reserveSpace(layout, libc, settings.gcReservedSpace);
   opened.use(await takeBigLock(layout, libc, patience));
   // Once more: whoever had the lock may have changed it.

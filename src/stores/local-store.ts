@@ -307,15 +307,21 @@ export class LocalStore implements Store {
    * @throws {StoreError} where the store directory cannot be written to.
    */
   async openStaging(): Promise<Staging> {
+    await this.removeStaleStaging();
     const { libc, tempRoots } = await this.#writable();
     const { realStoreDir, storeDir } = this;
-    this.#swept ??= removeStaleStaging(realStoreDir, libc);
-    await this.#swept;
     return await openStaging({
       realStoreDir,
       libc,
       protect: (name) => tempRoots.add([printStorePath(storeDir, name)]),
     });
+  }
+
+  /** Removes the staging directories that killed processes left; it is done once, whoever calls it. */
+  async removeStaleStaging(): Promise<void> {
+    const { libc } = await this.#writable();
+    this.#swept ??= removeStaleStaging(this.realStoreDir, libc);
+    await this.#swept;
   }
 
   /**

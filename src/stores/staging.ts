@@ -13,6 +13,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeNix32 } from '../formats/nix32.ts';
 import { parseBaseName, type StorePath } from '../formats/store-path.ts';
+import { removeAcls } from './acls.ts';
 import { asStoreError } from './fs-errors.ts';
 import type { Libc } from './libc.ts';
 import { removeTree } from './remove-tree.ts';
@@ -33,7 +34,7 @@ export interface StagingOptions {
 }
 
 /**
- * Makes a staging directory `RANDOM-tmp-sluice-PID`, mode 0700.
+ * Makes a staging directory `RANDOM-tmp-sluice-PID`, mode 0700, without access control lists.
  *
  * @throws {StoreError} where the store directory cannot be written to.
  */
@@ -49,10 +50,12 @@ export async function openStaging({ realStoreDir, libc, protect }: StagingOption
     }
     const lock = tryLockDirectory(libc, dir);
     if (lock === undefined) continue; // another Sluice saw it unlocked and removes it
-    const resources = new AsyncDisposableStack();
+    await using resources = new AsyncDisposableStack();
     resources.use(lock);
     resources.defer(() => removeTree(dir)); // before the lock goes
-    return { dir, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+    removeAcls(dir);
+    const opened = resources.move();
+    return { dir, [Symbol.asyncDispose]: () => opened.disposeAsync() };
   }
 }
 

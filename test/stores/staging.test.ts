@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs
 import { basename, dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parseBaseName } from '../../src/formats/store-path.ts';
+import { runCli } from '../support/cli.ts';
 import { emptyStore, openTestStore, stage, temporaryDirectory } from '../support/local-store.ts';
 import { Nix, nixMissing } from '../support/nix.ts';
 import { numberedObject } from '../support/numbered-objects.ts';
@@ -45,6 +46,19 @@ describe('a staging directory', () => {
       [basename(livingDir), basename(staging.dir)].sort(),
     );
   });
+
+  for (const command of ['gc', 'verify']) {
+    test(`of a killed process is removed by sluice ${command}`, async () => {
+      await using resources = new AsyncDisposableStack();
+      const root = await temporaryDirectory(resources);
+      const dead = resources.use(StoreProcess.start('stage', root));
+      const dir = String(await dead.answer());
+      await dead.kill();
+      assert.equal(existsSync(dir), true);
+      assert.equal((await runCli([command, '--store', root])).code, 0);
+      assert.equal(existsSync(dir), false);
+    });
+  }
 
   test('is left alone by a stock collector while its owner lives, and removed after', {
     skip: nixMissing,

@@ -10,7 +10,7 @@ import { needs } from './run.ts';
 
 const STORE_PROCESS = fileURLToPath(new URL('store-process.ts', import.meta.url));
 /** `nobody`, on most systems. */
-const ORDINARY_USER = 65534;
+export const ORDINARY_USER = 65534;
 
 /** Why nothing can be run as an ordinary user, if so. */
 export const noOrdinaryUser: string | false = process.getuid?.() === 0 ? needs('setpriv').skip : false;
