@@ -135,6 +135,11 @@ export const SETTINGS = {
     aliases: ['binary-caches-parallel-connections'],
   },
   http2: { kind: 'boolean', default: true, about: 'speak HTTP/2 with servers that do' },
+  'ignored-acls': {
+    kind: 'strings',
+    default: ['security.csm', 'security.selinux', 'system.nfs4_acl'],
+    about: 'extended attributes that outputs may keep, as they cannot be removed everywhere',
+  },
   'keep-build-log': {
     kind: 'boolean',
     default: true,

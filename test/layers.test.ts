@@ -11,7 +11,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/stores/': ['src/formats/', 'src/settings.ts', 'src/errors.ts'],
   'src/nix-conf/': ['src/formats/', 'src/settings.ts', 'src/errors.ts'],
   'src/substituters/': ['src/stores/', 'src/formats/', 'src/settings.ts', 'src/errors.ts'],
-  'src/build/': ['src/stores/', 'src/formats/', 'src/settings.ts', 'src/errors.ts'],
+  'src/build/': ['src/pool/', 'src/stores/', 'src/formats/', 'src/settings.ts', 'src/errors.ts'],
   'src/pool/': ['src/formats/', 'src/settings.ts', 'src/errors.ts'],
   'workers/': ['src/pool/', 'src/build/', 'src/stores/', 'src/formats/', 'src/settings.ts', 'src/errors.ts'],
   'src/goals/': ['src/substituters/', 'src/pool/', 'src/stores/', 'src/formats/', 'src/settings.ts', 'src/errors.ts'],

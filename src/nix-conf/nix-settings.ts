@@ -13,7 +13,7 @@ const NAMES: ReadonlySet<string> = new Set(
   darwin-log-sandbox-violations debugger-on-trace debugger-on-warn download-buffer-size enforce-determinism
   env-keep-derivations eval-attrset-update-layer-rhs-threshold eval-cache eval-profile-file eval-profiler
   eval-profiler-frequency eval-system experimental-features external-builders filter-syscalls flake-registry http3
-  id-count ignore-try ignored-acls impersonate-linux-26 impure-env json-log-path keep-env-derivations
+  id-count ignore-try impersonate-linux-26 impure-env json-log-path keep-env-derivations
   lint-absolute-path-literals lint-short-path-literals lint-url-literals max-call-depth nar-buffer-size nix-path
   nix-shell-always-looks-for-shell-nix nix-shell-shebang-arguments-relative-to-script plugin-files
   preallocate-contents print-missing pure-eval repeat require-drop-supplementary-groups restrict-eval show-trace

@@ -1,5 +1,6 @@
 /** `sluice why-depends`: why a path has another in its closure, as `nix why-depends` shows it. */
 import { UsageError } from '../../errors.ts';
+import { MentionFinder } from '../../formats/mentions.ts';
 import type { PathInfos } from '../../formats/references-first.ts';
 import { printStorePath, type StorePath } from '../../formats/store-path.ts';
 import { openStore } from '../../stores/open-store.ts';
@@ -12,7 +13,6 @@ import { followLinksToStore } from '../query/follow-links.ts';
 import { closureInfosOf } from '../query/questions.ts';
 import { storeUri } from '../store-uri.ts';
 import { drawWays, type Mentions } from '../why-depends/drawing.ts';
-import { MentionFinder } from '../why-depends/mentions.ts';
 import { findWays, type Ways } from '../why-depends/ways.ts';
 
 interface Options {

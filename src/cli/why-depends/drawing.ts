@@ -3,9 +3,10 @@
  *
  * Source: Nix 2.35 nix/why-depends.cc.
  */
+
+import type { Mention } from '../../formats/mentions.ts';
 import { hashPart, printStorePath, type StoreDir, type StorePath } from '../../formats/store-path.ts';
 import { BRANCHES } from '../query/tree.ts';
-import type { Mention } from './mentions.ts';
 import type { Ways } from './ways.ts';
 
 export interface DrawingOptions {

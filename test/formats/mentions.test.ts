@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Mention, MentionFinder } from '../../../src/cli/why-depends/mentions.ts';
-import { NarParser } from '../../../src/formats/nar.ts';
-import { hashPart, parseBaseName } from '../../../src/formats/store-path.ts';
-import { directory, file, narOf, type Tree } from '../../support/trees.ts';
+import { type Mention, MentionFinder } from '../../src/formats/mentions.ts';
+import { NarParser } from '../../src/formats/nar.ts';
+import { hashPart, parseBaseName } from '../../src/formats/store-path.ts';
+import { directory, file, narOf, type Tree } from '../support/trees.ts';
 
 const A = parseBaseName('16f3pf70ldgs55c76qqgl7wz19i4fjzg-a');
 const B = parseBaseName('kjwvf75z4qi9r1zffbcamhgzcna6mnxb-b');

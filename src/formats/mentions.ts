@@ -4,8 +4,8 @@
  *
  * Source: Nix 2.35 nix/why-depends.cc.
  */
-import type { NarVisitor } from '../../formats/nar.ts';
-import { hashPart, type StorePath } from '../../formats/store-path.ts';
+import type { NarVisitor } from './nar.ts';
+import { hashPart, type StorePath } from './store-path.ts';
 
 /** The first place in a file, or a symlink, that names a path. All texts are byte strings. */
 export interface Mention {
