@@ -52,7 +52,8 @@ export class Registrar {
   }
 
   /**
-   * Registers `staged` once every path it refers to is valid, or in the same batch before it.
+   * Registers `staged` once every path it refers to is valid, or in the same batch before it; with all that is to become
+   * valid together with it, which is registered by calls of their own.
    *
    * @throws why it could not be registered; the reason of `signal`, whose abort withdraws what is not yet taken up.
    */
@@ -122,6 +123,10 @@ export class Registrar {
     this.#stopWaiting(entry);
     this.#settled.delete(entry.staged.info.path);
     entry.reject(reason);
+    const { together } = entry.staged;
+    if (together === undefined) return;
+    const others = [...this.#waiting, ...this.#ready].filter(({ staged }) => together.includes(staged.info.path));
+    for (const other of others) this.#withdraw(other, reason);
   }
 
   #makeReady(entry: Entry): void {
@@ -176,20 +181,28 @@ export class Registrar {
 
   /** What can be registered now, in order: what refers to a path of a batch under way stays behind. */
   #takeBatch(): readonly Entry[] {
-    const behind = new Set(this.#underWay);
-    const [batch, rest]: [Entry[], Entry[]] = [[], []];
-    for (const entry of this.#ready) {
-      const { path, references } = entry.staged.info;
-      const waits = behind.size > 0 && references.some((reference) => reference !== path && behind.has(reference));
-      if (waits) behind.add(path);
-      (waits ? rest : batch).push(entry);
-    }
+    const behind = this.#whatStaysBehind();
+    const batch = this.#ready.filter(({ staged }) => !behind.has(staged.info.path));
+    this.#ready = this.#ready.filter(({ staged }) => behind.has(staged.info.path));
     for (const entry of batch) {
       entry.state = 'taken';
       this.#underWay.add(entry.staged.info.path);
     }
-    this.#ready = rest;
     return batch;
+  }
+
+  #whatStaysBehind(): Set<StorePath> {
+    const behind = new Set(this.#underWay);
+    for (let before = -1; before < behind.size; ) {
+      before = behind.size;
+      for (const { staged } of this.#ready) {
+        const { path, references } = staged.info;
+        const waits = behind.size > 0 && references.some((reference) => reference !== path && behind.has(reference));
+        const lacks = staged.together?.some((other) => behind.has(other) || !this.#settled.has(other)) === true;
+        if (waits || lacks) behind.add(path);
+      }
+    }
+    return behind;
   }
 
   async #registerBatch(batch: readonly Entry[]): Promise<void> {

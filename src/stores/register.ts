@@ -32,6 +32,7 @@ import { tryLockPath } from './path-locks.ts';
 import { removeTree } from './remove-tree.ts';
 import { whenFree } from './sqlite.ts';
 import { checkStaged, type MovedPath, moveBack, moveIn, type StagedPath } from './staged-path.ts';
+import { chunksOf, putOffWithOthers } from './together.ts';
 
 /** How registration ended for one path. */
 export type RegisterOutcome =
@@ -68,7 +69,8 @@ const MAX_GROUP = { paths: 512, references: 8_192 } as const;
  * is done: a lock may be held for as long as a build takes.
  *
  * @param batch - references before what refers to them.
- * @returns one outcome for each of the batch, in its order. A path fails alone, with those that need it.
+ * @returns one outcome for each of the batch, in its order. A path fails alone, with those that need it, and those that
+ *   it becomes valid together with.
  * @throws the reason of `signal`; paths that were told to `onOutcome` by then stay valid.
  */
 export async function registerStaged(
@@ -85,7 +87,7 @@ export async function registerStaged(
   for (let attempt = 0; rest.length > 0; attempt++) {
     signal?.throwIfAborted();
     const putOff = new Set<StorePath>();
-    for (const group of groups(rest)) await registerGroup(context, group, { putOff, tell, signal });
+    for (const group of chunksOf(rest, MAX_GROUP)) await registerGroup(context, group, { putOff, tell, signal });
     if (putOff.size > 0) await backOff(putOff.size < rest.length ? 0 : attempt, signal);
     rest = rest.filter(({ info }) => putOff.has(info.path));
   }
@@ -95,19 +97,6 @@ export async function registerStaged(
 function mentioned(storeDir: StoreDir, batch: readonly StagedPath[]): Set<string> {
   const paths = batch.flatMap(({ info }) => [info.path, ...info.references]);
   return new Set(paths.map((path) => printStorePath(storeDir, path)));
-}
-
-function* groups(batch: readonly StagedPath[]): Generator<readonly StagedPath[]> {
-  let group: StagedPath[] = [];
-  let references = 0;
-  for (const staged of batch) {
-    group.push(staged);
-    references += staged.info.references.length;
-    if (group.length < MAX_GROUP.paths && references < MAX_GROUP.references) continue;
-    yield group;
-    [group, references] = [[], 0];
-  }
-  if (group.length > 0) yield group;
 }
 
 interface GroupOptions {
@@ -120,37 +109,42 @@ interface GroupOptions {
 async function registerGroup(
   context: RegisterContext,
   group: readonly StagedPath[],
-  options: GroupOptions,
+  { putOff, tell, signal }: GroupOptions,
 ): Promise<void> {
   const { database, storeDir } = context;
-  const { tell, signal } = options;
-  const named = group.filter((staged) => succeeds(context, staged, tell, () => checkStaged(staged, storeDir)));
+  const outcomes = new Outcomes(context, group, tell);
+  const named = outcomes.filter(group, (staged) => checkStaged(staged, storeDir));
   await context.tempRoots.add(mentioned(storeDir, named), signal);
-  const fit = await checkDerivations(context, named, tell, signal);
+  const fit = await checkDerivations(context, named, outcomes, signal);
 
   await using afterwards = new AsyncDisposableStack();
   using locks = new DisposableStack();
-  const locked = fit.filter((staged) => lockIfFree(context, staged, locks, options));
+  const tried = outcomes.filter(fit, (staged) => {
+    if (!lockIfFree(context, staged, locks, putOff)) putOff.add(staged.info.path);
+  });
+  putOffWithOthers(tried, putOff);
+  const locked = tried.filter(({ info }) => !putOff.has(info.path));
   const valid = new Set(
     await whenFree(() => locked.filter(({ info }) => database.isValidPath(info.path)), signal, database.file),
   );
-  for (const { info } of valid) tell({ path: info.path, state: 'alreadyValid' });
+  for (const { info } of valid) outcomes.tell({ path: info.path, state: 'alreadyValid' });
 
-  const moved = new Set<MovedPath>();
+  const moved = new Map<StagedPath, MovedPath>();
   using undo = new DisposableStack();
-  undo.defer(() => moved.forEach(moveBack)); // those that are still in the set
-  for (const staged of locked) {
-    if (valid.has(staged)) continue;
-    succeeds(context, staged, tell, () => {
+  undo.defer(() => moved.values().forEach(moveBack)); // those that are still there
+  const inPlace = outcomes.filter(
+    locked.filter((staged) => !valid.has(staged)),
+    (staged) => {
       const one = moveIn(staged, storeDir, realPathOf(context, staged));
-      moved.add(one);
+      moved.set(staged, one);
       // Where it cannot be removed, it goes with the staging directory.
       if (one.leftover !== undefined) afterwards.defer(() => removeTree(one.leftover!).catch(() => {}));
-    });
-  }
-  const outcomes = await insertAll(context, [...moved], signal);
-  for (const [one, outcome] of outcomes) if (outcome.state !== 'failed') moved.delete(one);
-  for (const outcome of outcomes.values()) tell(outcome);
+    },
+  );
+  const all = inPlace.map((staged) => moved.get(staged)!);
+  const inserted = await insertAll(context, all, outcomes, signal);
+  for (const { staged } of inserted) moved.delete(staged); // first: whoever is told may throw
+  for (const { staged, state } of inserted) outcomes.tell({ path: staged.info.path, state });
 }
 
 /**
@@ -160,7 +154,7 @@ async function registerGroup(
 async function checkDerivations(
   context: RegisterContext,
   group: readonly StagedPath[],
-  tell: GroupOptions['tell'],
+  outcomes: Outcomes,
   signal: AbortSignal | undefined,
 ): Promise<readonly StagedPath[]> {
   const { database, derivations } = context;
@@ -174,30 +168,117 @@ async function checkDerivations(
   );
   const staged = new Map(checked.map(({ info, location }) => [info.path, location]));
   const problems = await derivations.checkStaged(staged, { signal });
-  return group.filter((one) => {
-    const problem = problems.get(one.info.path);
-    if (problem !== undefined) tell(failure(context, one, problem));
-    return problem === undefined;
+  return outcomes.filter(group, ({ info }) => {
+    const problem = problems.get(info.path);
+    if (problem !== undefined) throw problem;
   });
 }
 
-/** Makes what was moved into place durable and then valid, all in one transaction. */
+/** How it ended for the paths of a group. One that fails takes those with it that become valid together with it. */
+class Outcomes {
+  readonly #context: RegisterContext;
+  readonly #group: ReadonlyMap<StorePath, StagedPath>;
+  readonly #tell: GroupOptions['tell'];
+  readonly #told = new Set<StorePath>();
+
+  constructor(context: RegisterContext, group: readonly StagedPath[], tell: GroupOptions['tell']) {
+    this.#context = context;
+    this.#group = new Map(group.map((staged) => [staged.info.path, staged]));
+    this.#tell = tell;
+  }
+
+  tell(outcome: RegisterOutcome): void {
+    this.#told.add(outcome.path);
+    this.#tell(outcome);
+  }
+
+  /** Those of which nothing is known yet. */
+  open(group: readonly StagedPath[]): StagedPath[] {
+    return group.filter(({ info }) => !this.#told.has(info.path));
+  }
+
+  /** Those with which `action` does its work, and with all that they become valid together with. */
+  filter(group: readonly StagedPath[], action: (staged: StagedPath) => void): StagedPath[] {
+    for (const staged of group) {
+      if (this.#told.has(staged.info.path)) continue;
+      try {
+        action(staged);
+      } catch (error) {
+        this.fail(staged, error);
+      }
+    }
+    return this.open(group);
+  }
+
+  fail(staged: StagedPath, cause: unknown): void {
+    const { storeDir } = this.#context;
+    const error = failure(this.#context, staged, cause);
+    this.tell({ path: staged.info.path, state: 'failed', error });
+    for (const path of staged.together ?? []) {
+      if (this.#told.has(path) || !this.#group.has(path)) continue;
+      const problem = `cannot register '${printStorePath(storeDir, path)}' without what was made with it`;
+      this.tell({ path, state: 'failed', error: new StoreError(`${problem}: ${error.message}`, { cause: error }) });
+    }
+  }
+}
+
+interface Inserted {
+  readonly staged: StagedPath;
+  readonly state: 'registered' | 'alreadyValid';
+}
+
+/**
+ * Makes what was moved into place durable and then valid, all in one transaction.
+ *
+ * @returns those that are valid now; of the others it has been told why they are not.
+ */
 async function insertAll(
   context: RegisterContext,
   moved: readonly MovedPath[],
+  outcomes: Outcomes,
   signal: AbortSignal | undefined,
-): Promise<ReadonlyMap<MovedPath, RegisterOutcome>> {
-  if (moved.length === 0) return new Map();
+): Promise<readonly Inserted[]> {
+  if (moved.length === 0) return [];
   const { database } = context;
-  const now = Math.floor(Date.now() / 1000);
-  const insert = ({ staged, outputs }: MovedPath): InsertResult => database.insert(staged.info, outputs, now);
+  let rest = moved;
   try {
     if (context.fsyncStorePaths) await syncStore(context);
-    const results = await whenFree(() => database.write(() => moved.map(insert)), signal, database.file);
-    return new Map(moved.map((one, index) => [one, outcomeOf(context, one.staged, results[index]!)]));
+    for (;;) {
+      const { results, undone } = await whenFree(() => tryInsert(database, rest), signal, database.file);
+      const inserted = rest.flatMap(({ staged }, index): Inserted[] => {
+        const result = results[index]!;
+        if (result.state !== 'incomplete') return [{ staged, state: result.state }];
+        outcomes.fail(staged, incomplete(context, staged, result.missing));
+        return [];
+      });
+      if (!undone) return inserted;
+      const open = new Set(outcomes.open(rest.map(({ staged }) => staged)));
+      rest = rest.filter(({ staged }) => open.has(staged));
+    }
   } catch (error) {
     signal?.throwIfAborted();
-    return new Map(moved.map((one) => [one, failure(context, one.staged, error)]));
+    for (const staged of outcomes.open(rest.map(({ staged }) => staged))) outcomes.fail(staged, error);
+    return [];
+  }
+}
+
+/** Inserts rows. All of that is undone where one cannot be inserted that belongs together with others. */
+function tryInsert(
+  database: StoreDatabase,
+  moved: readonly MovedPath[],
+): { readonly results: readonly InsertResult[]; readonly undone: boolean } {
+  const now = Math.floor(Date.now() / 1000);
+  const undo = new Error('unreachable: a transaction that is undone was not');
+  let results: readonly InsertResult[] = [];
+  try {
+    database.write(() => {
+      results = moved.map(({ staged, outputs }) => database.insert(staged.info, outputs, now));
+      if (results.some(({ state }, index) => state === 'incomplete' && moved[index]!.staged.together)) throw undo;
+    });
+    return { results, undone: false };
+  } catch (error) {
+    if (error !== undo) throw error;
+    return { results, undone: true };
   }
 }
 
@@ -206,36 +287,14 @@ function lockIfFree(
   context: RegisterContext,
   staged: StagedPath,
   locks: DisposableStack,
-  { putOff, tell }: GroupOptions,
+  putOff: ReadonlySet<StorePath>,
 ): boolean {
   const { path, references } = staged.info;
-  let isLocked = false;
-  if (!references.some((reference) => reference !== path && putOff.has(reference))) {
-    const tried = succeeds(context, staged, tell, () => {
-      const lock = staged.isLocked ? undefined : tryLockPath(context.libc, realPathOf(context, staged));
-      isLocked = staged.isLocked || lock !== undefined;
-      locks.use(lock);
-    });
-    if (!tried) return false;
-  }
-  if (!isLocked) putOff.add(path);
-  return isLocked;
-}
-
-/** Whether `action` does its work; where it throws, the path has failed. */
-function succeeds(
-  context: RegisterContext,
-  staged: StagedPath,
-  tell: GroupOptions['tell'],
-  action: () => void,
-): boolean {
-  try {
-    action();
-    return true;
-  } catch (error) {
-    tell(failure(context, staged, error));
-    return false;
-  }
+  if (references.some((reference) => reference !== path && putOff.has(reference))) return false;
+  if (staged.isLocked) return true;
+  const lock = tryLockPath(context.libc, realPathOf(context, staged));
+  locks.use(lock);
+  return lock !== undefined;
 }
 
 async function syncStore({ libc, realStoreDir }: RegisterContext): Promise<void> {
@@ -243,20 +302,15 @@ async function syncStore({ libc, realStoreDir }: RegisterContext): Promise<void>
   await libc.syncFileSystem(directory.fd, realStoreDir);
 }
 
-function outcomeOf(context: RegisterContext, { info }: StagedPath, result: InsertResult): RegisterOutcome {
-  const { path } = info;
-  if (result.state !== 'incomplete') return { path, state: result.state };
-  const [ours, missing] = [path, result.missing].map((each) => printStorePath(context.storeDir, each));
-  const error = new IncompleteClosureError(`cannot register '${ours}': '${missing}', which it refers to, is not valid`);
-  return { path, state: 'failed', error };
+function incomplete({ storeDir }: RegisterContext, { info }: StagedPath, path: StorePath): IncompleteClosureError {
+  const [ours, missing] = [info.path, path].map((each) => printStorePath(storeDir, each));
+  return new IncompleteClosureError(`cannot register '${ours}': '${missing}', which it refers to, is not valid`);
 }
 
-function failure({ storeDir }: RegisterContext, { info: { path } }: StagedPath, error: unknown): RegisterOutcome {
+function failure({ storeDir }: RegisterContext, { info: { path } }: StagedPath, error: unknown): SluiceError {
   const problem = `cannot register '${printStorePath(storeDir, path)}'`;
-  if (error instanceof FormatError) {
-    return { path, state: 'failed', error: new StoreError(`${problem}: ${error.message}`, { cause: error }) };
-  }
-  return { path, state: 'failed', error: asStoreError(problem, error) };
+  if (error instanceof FormatError) return new StoreError(`${problem}: ${error.message}`, { cause: error });
+  return asStoreError(problem, error);
 }
 
 function realPathOf({ realStoreDir }: RegisterContext, { info }: StagedPath): string {

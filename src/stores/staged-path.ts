@@ -2,7 +2,14 @@
 import { chmodSync, lstatSync, renameSync } from 'node:fs';
 import { StoreError } from '../errors.ts';
 import { isContentAddressed, type PathInfo } from '../formats/path-info.ts';
-import { parseBaseName, parseStorePath, pathName, printStorePath, type StoreDir } from '../formats/store-path.ts';
+import {
+  parseBaseName,
+  parseStorePath,
+  pathName,
+  printStorePath,
+  type StoreDir,
+  type StorePath,
+} from '../formats/store-path.ts';
 import type { OutputRow } from './database.ts';
 import { readDerivationOutputs } from './derivation-file.ts';
 
@@ -13,6 +20,11 @@ export interface StagedPath {
   readonly location: string;
   /** Whether the path's lock is held by who registers it, and stays so until the outcome is known. */
   readonly isLocked?: boolean | undefined;
+  /**
+   * Paths, its own among them, that become valid at once or not at all, such as the outputs of one derivation. All of
+   * them are in the same batch, or valid already.
+   */
+  readonly together?: readonly StorePath[] | undefined;
 }
 
 /** A staged path that has been moved to where it belongs, but is not valid yet. */

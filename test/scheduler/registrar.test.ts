@@ -67,6 +67,33 @@ describe('the registrar', () => {
     assert.deepEqual(fake.batches, [[path(1)]]);
   });
 
+  test('keeps what becomes valid together in one batch, and what refers to that behind it', async () => {
+    const fake = new StrictStore(0);
+    const registrar = new Registrar(fake);
+    const together = [path(1), path(2)];
+    const first = registrar.register({ ...staged(1), together }, never);
+    const others = [staged(3, 1), staged(4)].map((each) => registrar.register(each, never));
+    const second = registrar.register({ ...staged(2, 0), together }, never);
+    await others[1];
+    assert.deepEqual(fake.batches, [[path(4)]]);
+    registrar.markValid(path(0));
+    await Promise.all([first, second, ...others]);
+    assert.deepEqual(fake.batches, [[path(4)], [path(1), path(3), path(2)]]);
+  });
+
+  test('withdraws with a path what it would become valid together with', async () => {
+    const fake = new StrictStore();
+    const registrar = new Registrar(fake);
+    const together = [path(1), path(2)];
+    const controller = new AbortController();
+    const first = outcome(registrar.register({ ...staged(1), together }, never));
+    const second = outcome(registrar.register({ ...staged(2, 0), together }, controller.signal));
+    controller.abort(new Error('as asked'));
+    assert.deepEqual(await Promise.all([first, second]), ['as asked', 'as asked']);
+    await new Promise(setImmediate);
+    assert.deepEqual(fake.batches, []);
+  });
+
   test('fails what the store refuses, and what refers to it', async () => {
     const fake = new StrictStore();
     fake.refuses.add(path(0));

@@ -128,6 +128,68 @@ describe('registration', () => {
     assert.deepEqual(told, [OTHER, LEAF, USER, TOP].map(path));
   });
 
+  describe('of paths that become valid together', () => {
+    const together = [LEAF, USER, TOP].map(path);
+    const joined = (batch: readonly StagedPath[]): StagedPath[] =>
+      batch.map((staged) => (together.includes(staged.info.path) ? { ...staged, together } : staged));
+
+    test('makes all of them valid', async () => {
+      await using resources = new AsyncDisposableStack();
+      const { store, staging } = await emptyStore(resources);
+      const outcomes = await store.registerStaged(joined(stage(staging, LEAF, OTHER, USER, TOP)));
+      assert.deepEqual(states(outcomes), Array(4).fill('registered'));
+    });
+
+    test('makes none of them valid where one cannot be moved, and takes the others back', async () => {
+      await using resources = new AsyncDisposableStack();
+      const { store, staging } = await emptyStore(resources);
+      const batch = joined(stage(staging, LEAF, USER, OTHER, TOP));
+      rmSync(batch[3]!.location);
+      const outcomes = await store.registerStaged(batch);
+      assert.deepEqual(states(outcomes), ['ERR_STORE', 'ERR_STORE', 'registered', 'ERR_STORE']);
+      assert.ok(outcomes[0]?.state === 'failed');
+      assert.match(
+        outcomes[0].error.message,
+        new RegExp(`${path(LEAF)}' without what was made with it: cannot register '/nix/store/${path(TOP)}': ENOENT`),
+      );
+      assert.deepEqual(entries(store), [path(OTHER)]);
+      assert.ok(existsSync(batch[0]!.location));
+    });
+
+    test('makes none of them valid where a reference of one is not, and undoes the rows of the others', async () => {
+      await using resources = new AsyncDisposableStack();
+      const { store, staging } = await emptyStore(resources);
+      const missing = numberedObject(1).info.path;
+      const [leaf, user, other, top] = joined(stage(staging, LEAF, USER, OTHER, TOP));
+      const broken = { ...top!, info: { ...top!.info, references: [...top!.info.references, missing] } };
+      const outcomes = await store.registerStaged([leaf!, user!, other!, broken]);
+      assert.deepEqual(states(outcomes), ['ERR_STORE', 'ERR_STORE', 'registered', 'ERR_INCOMPLETE_CLOSURE']);
+      assert.deepEqual(await store.queryAllValidPaths(), [path(OTHER)]);
+      assert.deepEqual(entries(store), [path(OTHER)]);
+    });
+
+    test('takes one that is valid already for done', async () => {
+      await using resources = new AsyncDisposableStack();
+      const { store, staging } = await emptyStore(resources);
+      await add(store, LEAF);
+      const outcomes = await store.registerStaged(joined(stage(staging, LEAF, USER, TOP)));
+      assert.deepEqual(states(outcomes), ['alreadyValid', 'registered', 'registered']);
+    });
+
+    test('puts all of them off where somebody else makes one', async () => {
+      await using resources = new AsyncDisposableStack();
+      const { store, staging } = await emptyStore(resources);
+      const lock = tryLockPath(loadLibc(), store.realPath(path(TOP)));
+      const told: string[] = [];
+      const onOutcome = (outcome: RegisterOutcome): void => {
+        told.push(outcome.path);
+        if (outcome.path === path(OTHER)) lock?.[Symbol.dispose]();
+      };
+      await store.registerStaged(joined(stage(staging, LEAF, USER, OTHER, TOP)), { onOutcome });
+      assert.deepEqual(told, [OTHER, LEAF, USER, TOP].map(path));
+    });
+  });
+
   test('of a path that somebody else made valid under the lock is not needed any more', async () => {
     await using resources = new AsyncDisposableStack();
     const { root, store, staging } = await emptyStore(resources);
