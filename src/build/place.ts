@@ -1,0 +1,153 @@
+/**
+ * Where a builder runs: in a sandbox, or as any other program of this machine.
+ */
+import { existsSync, lstatSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { BuildError } from '../errors.ts';
+import { removeTree } from '../stores/remove-tree.ts';
+import type { Build } from './build-derivation.ts';
+import { writeBuildFiles } from './build-dir.ts';
+import { makeDerivationFiles } from './derivation-files.ts';
+import { HOME_DIR, isFixed, makeEnvironment } from './environment.ts';
+import { rewriteText } from './placeholders.ts';
+import { prepareSandbox } from './sandbox/prepare.ts';
+import { parseSandboxPath, withClosures } from './sandbox/sandbox-paths.ts';
+import { makeScratchOutputs, type ScratchOutputs } from './scratch-outputs.ts';
+import type { SpawnOptions } from './spawn.ts';
+import { personalityOf } from './thread-state.ts';
+
+export interface Place extends AsyncDisposable {
+  readonly spawn: SpawnOptions;
+  readonly scratch: ScratchOutputs;
+  /**
+   * Brings the outputs out of the builder's reach.
+   *
+   * @returns where each of those lies that were wanted and are there, by name.
+   */
+  takeOutputs(): Promise<ReadonlyMap<string, string>>;
+}
+
+/** What the builder is started with. */
+interface Command {
+  readonly builder: string;
+  readonly args: readonly string[];
+  readonly env: ReadonlyMap<string, string>;
+}
+
+export async function openPlace(build: Build, buildDir: string): Promise<Place> {
+  return build.bubblewrap === undefined
+    ? await openPlainPlace(build, buildDir)
+    : await openSandboxPlace(build, buildDir);
+}
+
+async function openSandboxPlace(build: Build, buildDir: string): Promise<Place> {
+  const { request, context, store, bubblewrap } = build;
+  const { settings } = context;
+  const scratch = scratchOutputs(build, new Set());
+  const command = await prepareCommand(build, scratch, buildDir, settings.sandboxBuildDir);
+  const outputs = new Set(scratch.paths.values());
+  const sandboxPaths = await withClosures(settings.sandboxPaths.map(parseSandboxPath), store, outputs);
+  const sandbox = prepareSandbox({
+    bubblewrap: bubblewrap!,
+    settings,
+    storeDir: store.storeDir,
+    realPath: (path) => store.realPath(path),
+    inputPaths: request.inputPaths,
+    staging: request.staging,
+    buildDir,
+    sandboxPaths,
+    network: isFixed(request.derivation),
+    user: undefined,
+  });
+  const inner = sandbox.command(command.builder, command.args, command.env);
+  return {
+    scratch,
+    spawn: { ...inner, env: new Map(), cwd: '/', personality: personalityOf(request.derivation.system) },
+    takeOutputs: async () =>
+      new Map(
+        request.outputs
+          .map(({ name, path }) => [name, sandbox.location(path)] as const)
+          .filter(([, location]) => isThere(location)),
+      ),
+    [Symbol.asyncDispose]: async () => sandbox[Symbol.dispose](),
+  };
+}
+
+async function openPlainPlace(build: Build, buildDir: string): Promise<Place> {
+  const { request, store } = build;
+  if (existsSync(HOME_DIR)) {
+    throw new BuildError(`'${HOME_DIR}' exists, which builders without a sandbox could see`, {
+      failure: { status: 'inputRejected' },
+      hint: 'remove it',
+    });
+  }
+  // What was there before and is not valid was removed by who locked the paths.
+  const made = new Set(request.mode === 'normal' ? request.outputs.map(({ name }) => name) : []);
+  const scratch = scratchOutputs(build, new Set(request.derivation.outputs.keys().filter((name) => !made.has(name))));
+  const locations = new Map(Array.from(scratch.paths, ([name, path]) => [name, store.realPath(path)] as const));
+  for (const location of locations.values()) await removeTree(location);
+  const { builder, args, env } = await prepareCommand(build, scratch, buildDir, buildDir);
+  const moved = new AsyncDisposableStack();
+  for (const location of locations.values()) moved.defer(() => removeTree(location));
+  return {
+    scratch,
+    spawn: {
+      program: builder,
+      args: [basename(builder), ...args],
+      env,
+      cwd: buildDir,
+      personality: personalityOf(request.derivation.system),
+    },
+    takeOutputs: async () => {
+      const taken = new Map<string, string>();
+      for (const { name } of request.outputs) {
+        const location = locations.get(name)!;
+        if (!isThere(location)) continue;
+        const destination = join(request.staging, basename(location));
+        await rename(location, destination);
+        taken.set(name, destination);
+      }
+      return taken;
+    },
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+  };
+}
+
+function scratchOutputs({ request, store }: Build, redirected: ReadonlySet<string>): ScratchOutputs {
+  const { drvPath, derivation } = request;
+  const outputs = new Map(Array.from(derivation.outputs, ([name, { path }]) => [name, path] as const));
+  return makeScratchOutputs({ storeDir: store.storeDir, drvPath, outputs, redirected });
+}
+
+/** Writes the files that the derivation wants, and says what is to be run with which variables. */
+async function prepareCommand(
+  { request, context, store, options }: Build,
+  { inputRewrites }: ScratchOutputs,
+  buildDir: string,
+  seenBuildDir: string,
+): Promise<Command> {
+  const { storeDir } = store;
+  const { derivation, graphs } = request;
+  const { variables, files } = makeDerivationFiles(storeDir, derivation, options, graphs, seenBuildDir);
+  const rewrite = (text: string): string => rewriteText(text, inputRewrites);
+  await writeBuildFiles(buildDir, new Map(Array.from(files, ([name, text]) => [name, rewrite(text)] as const)));
+  const env = makeEnvironment({
+    storeDir,
+    derivation,
+    options,
+    settings: context.settings,
+    buildDir: seenBuildDir,
+    variables,
+    hostEnv: process.env,
+  });
+  return {
+    builder: derivation.builder,
+    args: derivation.args.map(rewrite),
+    env: new Map(Array.from(env, ([name, value]) => [rewrite(name), rewrite(value)] as const)),
+  };
+}
+
+function isThere(location: string): boolean {
+  return lstatSync(location, { throwIfNoEntry: false }) !== undefined;
+}
