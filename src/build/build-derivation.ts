@@ -11,6 +11,7 @@ import type { BuildReply, BuildRequest } from '../pool/messages.ts';
 import type { JobContext } from '../pool/serve.ts';
 import type { LocalStore } from '../stores/local-store.ts';
 import { openBuildDir } from './build-dir.ts';
+import { acquireBuildUser, type BuildUser } from './build-users.ts';
 import { BuilderLog } from './builder-log.ts';
 import { isFixed } from './environment.ts';
 import { failureOf } from './failures.ts';
@@ -29,6 +30,8 @@ export interface Build {
   readonly store: LocalStore;
   readonly options: DerivationOptions;
   readonly bubblewrap: Bubblewrap | undefined;
+  /** Who runs the builder, where that is not this process's own user. */
+  readonly user: BuildUser | undefined;
   readonly log: BuilderLog;
 }
 
@@ -57,15 +60,17 @@ export async function buildDerivation(
     tailLines: settings.logLines,
     onFull: (full) => (full ? running?.output.pause() : running?.output.resume()),
   });
-  const build: Build = { request, context, store, options, bubblewrap, log };
+  using user = await acquireUser(stateDir, context);
+  const build: Build = { request, context, store, options, bubblewrap, user, log };
 
-  await using buildDir = await openBuildDir(settings.buildDir || join(stateDir, 'builds'), derivation.name);
+  await using buildDir = await openBuildDir(settings.buildDir || join(stateDir, 'builds'), derivation.name, user?.user);
   await using place = await openPlace(build, buildDir.path);
   const end = await runBuilder({
     spawn: place.spawn,
     settings,
     signal,
     watchdog: threadWatchdog(),
+    killUser: user?.killAll,
     onOutput: (chunk, process) => {
       running = process;
       log.push(chunk);
@@ -90,6 +95,15 @@ export async function buildDerivation(
     rewrites: place.scratch.outputRewrites,
   });
   return { outputs, startTime, stopTime: now() };
+}
+
+/** Undefined where builders run as this process's own user. */
+async function acquireUser(stateDir: string, { settings, signal, tell }: JobContext): Promise<BuildUser | undefined> {
+  const { buildUsersGroup: group } = settings;
+  if (group === '' || process.getuid?.() !== 0) return undefined;
+  const onWait = (): void =>
+    tell({ kind: 'warning', message: `waiting for a user of group '${group}' that no build has` });
+  return await acquireBuildUser({ stateDir, group, signal, onWait });
 }
 
 function now(): number {

@@ -6,6 +6,7 @@
  *
  * Source: Nix 2.35 libstore/build/build-log.cc; libutil/logging.cc, handleJSONLogMessage.
  */
+import { parseLogLine } from '../formats/structured-log.ts';
 import type { Notice } from '../pool/messages.ts';
 import { LogLines } from './log-lines.ts';
 
@@ -23,7 +24,6 @@ const TELL_EVERY = 50;
 const TELL_AT = 64 * 1024;
 /** In characters: when nothing more is taken until {@link TELL_EVERY} is over. 20 MiB/s are read by nobody. */
 const FULL_AT = 1024 * 1024;
-const STRUCTURED = '@nix ';
 
 export class BuilderLog {
   readonly #options: BuilderLogOptions;
@@ -57,7 +57,10 @@ export class BuilderLog {
   }
 
   addLine(line: string): void {
-    if (line.startsWith(STRUCTURED) && this.#understand(line.slice(STRUCTURED.length))) return;
+    if (!this.#understand(line)) this.#add(line);
+  }
+
+  #add(line: string): void {
     this.#tail.push(line);
     if (this.#tail.length > this.#options.tailLines) this.#tail.shift();
     this.#untold.push(line);
@@ -83,30 +86,14 @@ export class BuilderLog {
     this.#size = 0;
   }
 
-  #understand(text: string): boolean {
-    const message = parseMessage(text);
+  /** Tells what a message for programs says; false where the line is for people. */
+  #understand(line: string): boolean {
+    const message = parseLogLine(line);
     if (message === undefined) return false;
-    if (message.action === 'setPhase' && typeof message.phase === 'string') {
-      this.#flush(); // what came before is told before
-      this.#options.tell({ kind: 'phase', phase: message.phase });
-    }
-    if (message.action === 'msg' && typeof message.msg === 'string')
-      for (const line of message.msg.split('\n')) this.addLine(line);
+    if (message.action === 'msg') for (const each of message.msg.split('\n')) this.#add(each);
+    if (message.action !== 'setPhase') return true;
+    this.#flush(); // what came before is told before
+    this.#options.tell({ kind: 'phase', phase: message.phase });
     return true;
-  }
-}
-
-interface StructuredMessage {
-  readonly action?: unknown;
-  readonly phase?: unknown;
-  readonly msg?: unknown;
-}
-
-function parseMessage(text: string): StructuredMessage | undefined {
-  try {
-    const message = JSON.parse(text) as StructuredMessage | null;
-    return typeof message === 'object' && message !== null ? message : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Where a builder runs: in a sandbox, or as any other program of this machine.
  */
-import { existsSync, lstatSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, statSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BuildError } from '../errors.ts';
@@ -14,7 +14,7 @@ import { rewriteText } from './placeholders.ts';
 import { prepareSandbox } from './sandbox/prepare.ts';
 import { parseSandboxPath, withClosures } from './sandbox/sandbox-paths.ts';
 import { makeScratchOutputs, type ScratchOutputs } from './scratch-outputs.ts';
-import type { SpawnOptions } from './spawn.ts';
+import type { SpawnOptions, User } from './spawn.ts';
 import { personalityOf } from './thread-state.ts';
 
 export interface Place extends AsyncDisposable {
@@ -27,6 +27,9 @@ export interface Place extends AsyncDisposable {
    */
   takeOutputs(): Promise<ReadonlyMap<string, string>>;
 }
+
+/** Sticky, and its group may write. */
+const SHARED_MODE = 0o1775;
 
 /** What the builder is started with. */
 interface Command {
@@ -58,7 +61,7 @@ async function openSandboxPlace(build: Build, buildDir: string): Promise<Place> 
     buildDir,
     sandboxPaths,
     network: isFixed(request.derivation),
-    user: undefined,
+    user: build.user?.user,
   });
   const inner = sandbox.command(command.builder, command.args, command.env);
   return {
@@ -82,6 +85,7 @@ async function openPlainPlace(build: Build, buildDir: string): Promise<Place> {
       hint: 'remove it',
     });
   }
+  if (build.user !== undefined) shareStoreDir(store.realStoreDir, build.user.user);
   // What was there before and is not valid was removed by who locked the paths.
   const made = new Set(request.mode === 'normal' ? request.outputs.map(({ name }) => name) : []);
   const scratch = scratchOutputs(build, new Set(request.derivation.outputs.keys().filter((name) => !made.has(name))));
@@ -97,6 +101,7 @@ async function openPlainPlace(build: Build, buildDir: string): Promise<Place> {
       args: [basename(builder), ...args],
       env,
       cwd: buildDir,
+      user: build.user?.user,
       personality: personalityOf(request.derivation.system),
     },
     takeOutputs: async () => {
@@ -122,7 +127,7 @@ function scratchOutputs({ request, store }: Build, redirected: ReadonlySet<strin
 
 /** Writes the files that the derivation wants, and says what is to be run with which variables. */
 async function prepareCommand(
-  { request, context, store, options }: Build,
+  { request, context, store, options, user }: Build,
   { inputRewrites }: ScratchOutputs,
   buildDir: string,
   seenBuildDir: string,
@@ -131,7 +136,11 @@ async function prepareCommand(
   const { derivation, graphs } = request;
   const { variables, files } = makeDerivationFiles(storeDir, derivation, options, graphs, seenBuildDir);
   const rewrite = (text: string): string => rewriteText(text, inputRewrites);
-  await writeBuildFiles(buildDir, new Map(Array.from(files, ([name, text]) => [name, rewrite(text)] as const)));
+  await writeBuildFiles(
+    buildDir,
+    new Map(Array.from(files, ([name, text]) => [name, rewrite(text)] as const)),
+    user?.user,
+  );
   const env = makeEnvironment({
     storeDir,
     derivation,
@@ -150,4 +159,12 @@ async function prepareCommand(
 
 function isThere(location: string): boolean {
   return lstatSync(location, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Lets build users make paths in the store directory, and touch nobody else's: as Nix has it. */
+function shareStoreDir(realStoreDir: string, { gid }: User): void {
+  const stats = statSync(realStoreDir);
+  if (stats.gid === gid && (stats.mode & 0o7777) === SHARED_MODE) return;
+  chownSync(realStoreDir, process.getuid!(), gid);
+  chmodSync(realStoreDir, SHARED_MODE);
 }

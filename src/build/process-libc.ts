@@ -26,8 +26,11 @@ export interface ProcessLibc {
   close(fd: number): void;
   /** @returns `errno` 0 where the program runs. */
   spawn(request: SpawnRequest): { readonly pid: number; readonly errno: number };
-  /** @param pid - negative for a process group. Who is not there any more needs no signal. */
-  kill(pid: number, signal: number): void;
+  /**
+   * @param pid - negative for a process group.
+   * @returns whether there was anybody.
+   */
+  kill(pid: number, signal: number): boolean;
   /** Whether a child has ended. It stays in the system's table. */
   hasExited(pid: number): boolean;
   /** How a child ended, which removes it from the table; undefined while it runs. */
@@ -132,7 +135,7 @@ function bind(): ProcessLibc {
       const info = Buffer.alloc(SIGINFO_SIZE);
       return waitid(P_PID, pid, info, WNOHANG | WEXITED | WNOWAIT) !== 0 || info.readInt32LE(SI_PID) !== 0;
     },
-    kill: (pid, signal) => void kill(pid, signal),
+    kill: (pid, signal) => kill(pid, signal) === 0,
     takeExitStatus: (pid) => {
       const status = [0];
       return waitpid(pid, status, WNOHANG) === pid ? decodeStatus(status[0]!) : undefined;

@@ -73,8 +73,8 @@ export async function runBuilder(options: RunOptions): Promise<RunEnd> {
   child.output.on('error', () => child.output.destroy());
   await outputEnd(child);
   child.kill();
-  await killUser?.();
   const status = await exitOf(child);
+  await killUser?.();
   signal.throwIfAborted();
   return stopped ?? { state: 'exited', status };
 }

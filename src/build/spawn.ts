@@ -83,7 +83,7 @@ export function spawnProcess(options: SpawnOptions): SpawnedProcess {
     pid,
     output,
     kill: () => {
-      if (status === undefined) libc.kill(-pid, SIGKILL);
+      if (status === undefined) void libc.kill(-pid, SIGKILL);
     },
     hasExited: () => status !== undefined || libc.hasExited(pid),
     exitStatus: () => {
