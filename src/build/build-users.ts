@@ -15,8 +15,8 @@ import { readSpawned, spawnProcess, type User } from './spawn.ts';
 /** One of a group, and nobody else's meanwhile. */
 export interface BuildUser extends Disposable {
   readonly user: User;
-  /** Kills all that runs as this user; done when nothing is left. */
-  killAll(): Promise<void>;
+  /** Kills all that runs as this user. */
+  killAll(): void;
 }
 
 export interface AcquireOptions {
@@ -44,8 +44,8 @@ export async function acquireBuildUser(options: AcquireOptions): Promise<BuildUs
       if (lock === undefined) continue;
       using undo = new DisposableStack();
       undo.use(lock);
-      const killAll = (): Promise<void> => killAllOf(user);
-      await killAll();
+      const killAll = (): void => killAllOf(user);
+      killAll();
       const held = undo.move();
       return { user, killAll, [Symbol.dispose]: () => held.dispose() };
     }

@@ -4,7 +4,6 @@
  * Source: Nix 2.35 libutil/unix/processes.cc, killUser; Linux man-pages kill(2), proc(5).
  */
 import { readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { InternalError } from '../errors.ts';
 import { processLibc } from './process-libc.ts';
 import type { User } from './spawn.ts';
@@ -12,23 +11,15 @@ import { actAs } from './thread-state.ts';
 
 const EVERYBODY = -1;
 const SIGKILL = 9;
-/** In milliseconds: how long is waited at most before it is looked again. */
-const LOOK_EVERY = 50;
-const LOOKS = 20;
 
 /**
- * Done when no process of the user is left. The process that calls is never one of them. One that stays is dead, and
- * waits for a parent that does not ask how it ended.
+ * Once is enough: who is to be killed runs no more of its program, and a fork(2) under way fails. The process that calls
+ * is left out.
  */
-export async function killAllOf(user: User): Promise<void> {
-  for (let look = 0; look < LOOKS && killOnce(user); look++) await delay(Math.min(2 ** look, LOOK_EVERY));
-}
-
-/** @returns whether there was anybody. */
-function killOnce(user: User): boolean {
+export function killAllOf(user: User): void {
   using _as = actAs(user);
   refuseMight(user);
-  return processLibc().kill(EVERYBODY, SIGKILL);
+  void processLibc().kill(EVERYBODY, SIGKILL);
 }
 
 /** Somebody with the capabilities of root would kill the whole machine. */

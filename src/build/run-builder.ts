@@ -16,7 +16,7 @@ export interface RunOptions {
   /** Takes what the builder prints, and may stop it from printing. */
   readonly onOutput: (chunk: Buffer, process: SpawnedProcess) => void;
   /** Kills what runs under the user of the build, where it has one. */
-  readonly killUser?: (() => Promise<void>) | undefined;
+  readonly killUser?: (() => void) | undefined;
 }
 
 /** How a run ended. */
@@ -49,7 +49,7 @@ export async function runBuilder(options: RunOptions): Promise<RunEnd> {
   const stop = (reason?: RunEnd): void => {
     stopped ??= reason;
     child.kill();
-    void killUser?.();
+    killUser?.();
   };
   const limit = (seconds: number, silent: boolean): NodeJS.Timeout | undefined => {
     if (seconds === 0) return undefined;
@@ -74,7 +74,7 @@ export async function runBuilder(options: RunOptions): Promise<RunEnd> {
   await outputEnd(child);
   child.kill();
   const status = await exitOf(child);
-  await killUser?.();
+  killUser?.();
   signal.throwIfAborted();
   return stopped ?? { state: 'exited', status };
 }

@@ -9,8 +9,8 @@ for (const sandbox of ['true', 'false'] as const) {
     await using scratch = await makeScratch();
     await using builds = await openBuildStore(scratch.path);
     const drvPath = await builds.instantiate(shellDerivation('hello', 'echo hello; echo made > $out'));
-    const outcome = await builds.build(await builds.request(drvPath), { settings: { sandbox } });
-    assert.equal(await readFile(locationOf(outcome), 'utf8'), 'made\n');
-    assert.deepEqual(outcome.log, ['hello']);
+    const { reply, log } = await builds.build(await builds.request(drvPath), { settings: { sandbox } });
+    assert.equal(await readFile(locationOf(reply), 'utf8'), 'made\n');
+    assert.deepEqual(log, ['hello']);
   });
 }

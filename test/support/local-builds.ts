@@ -130,10 +130,8 @@ function settingsOf(settings: Partial<Settings>): Settings {
 }
 
 /** Where an output lies, by name. */
-export function locationOf({ reply }: BuildOutcome, name = 'out'): string {
+export function locationOf(reply: BuildReply, name = 'out'): string {
   const location = reply.outputs.find((output) => output.name === name)?.location;
   if (location === undefined) throw new Error(`no output '${name}'`);
   return location;
 }
-
-export { printStorePath };

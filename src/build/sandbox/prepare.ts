@@ -64,6 +64,7 @@ const WRITABLE = ['store', 'tmp'] as const;
 export function prepareSandbox(input: SandboxInput): Sandbox {
   const { bubblewrap, settings, storeDir, staging, buildDir, network, user } = input;
   const dir = (name: string): string => join(staging, name);
+  if (user !== undefined) chmodSync(staging, 0o755); // it is in a directory that is closed to others
   for (const name of WRITABLE) {
     mkdirSync(dir(name));
     chmodSync(dir(name), name === 'tmp' ? 0o1777 : 0o755);
