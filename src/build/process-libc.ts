@@ -92,6 +92,10 @@ function bind(): ProcessLibc {
   const addChdir = symbols.func('int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)') as Call<
     [Buffer, string]
   >;
+  const closeFrom = optional(
+    () =>
+      symbols.func('int posix_spawn_file_actions_addclosefrom_np(void *actions, int from)') as Call<[Buffer, number]>,
+  );
   const initAttributes = symbols.func('int posix_spawnattr_init(void *attributes)') as Call<[Buffer]>;
   const setFlags = symbols.func('int posix_spawnattr_setflags(void *attributes, short flags)') as Call<
     [Buffer, number]
@@ -125,6 +129,7 @@ function bind(): ProcessLibc {
         else addDup2(actions, from, fd);
       }
       for (const [index, fd] of fds.entries()) addDup2(actions, fd, FIRST_FD + index);
+      closeFrom?.(actions, FIRST_FD + fds.length);
       addChdir(actions, cwd);
       const variables = Array.from(env, ([name, value]) => `${name}=${value}`);
       const pid = [0];
@@ -141,6 +146,15 @@ function bind(): ProcessLibc {
       return waitpid(pid, status, WNOHANG) === pid ? decodeStatus(status[0]!) : undefined;
     },
   };
+}
+
+/** Since glibc 2.34; before, what other libraries left open on purpose stays open. */
+function optional<T>(find: () => T): T | undefined {
+  try {
+    return find();
+  } catch {
+    return undefined;
+  }
 }
 
 /** As the macros of <sys/wait.h> do it. */

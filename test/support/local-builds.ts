@@ -3,13 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseDerivation } from '../../src/formats/derivation.ts';
 import { parseDerivationOptions } from '../../src/formats/derivation-options.ts';
-import {
-  parseStoreDir,
-  parseStorePath,
-  pathName,
-  printStorePath,
-  type StorePath,
-} from '../../src/formats/store-path.ts';
+import { parseStoreDir, parseStorePath, pathName, type StorePath } from '../../src/formats/store-path.ts';
 import type { BuildReply, BuildRequest, Notice } from '../../src/pool/messages.ts';
 import { makeSettings, type Settings } from '../../src/settings.ts';
 import { LocalStore } from '../../src/stores/local-store.ts';

@@ -7,7 +7,7 @@
  * Source: Nix 2.35 libstore/linux/build/linux-derivation-builder.cc, enterChroot; bwrap(1).
  */
 import { totalmem } from 'node:os';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { UsageError } from '../../errors.ts';
 import type { Bubblewrap } from './probe.ts';
 
@@ -26,6 +26,7 @@ export interface SandboxPlan {
   /** Whether it sees the network of the host; otherwise one of its own, with nobody in it. */
   readonly network: boolean;
   readonly buildDir: string;
+  readonly storeDir: string;
   /** Setting `sandbox-dev-shm-size`. */
   readonly shmSize: string;
   /** Whether the host has /dev of its own to show. */
@@ -50,6 +51,7 @@ export function sandboxOptions(plan: SandboxPlan): string {
     ...(plan.hostDev
       ? []
       : ['--dev', '/dev', '--perms', '1777', '--size', String(parseShmSize(plan.shmSize)), '--tmpfs', '/dev/shm']),
+    ...parents(plan.storeDir).flatMap((dir) => ['--perms', '0755', '--dir', dir]),
     ...plan.devices.flatMap((device) => ['--dev-bind', device, device]),
     ...plan.mounts.flatMap(({ inside, outside, writable }) => [writable ? '--bind' : '--ro-bind', outside, inside]),
     ...['--remount-ro', '/', '--chdir', plan.buildDir],
@@ -57,6 +59,11 @@ export function sandboxOptions(plan: SandboxPlan): string {
     ...Array.from(plan.env).flatMap(([name, value]) => ['--setenv', name, value]),
   ];
   return options.map((option) => `${option}\0`).join('');
+}
+
+/** The directories above, from the outermost; those that bubblewrap makes by itself are for nobody else. */
+function parents(path: string): string[] {
+  return dirname(path) === '/' ? [] : [...parents(dirname(path)), dirname(path)];
 }
 
 /** What follows the options: the builder and its arguments. */

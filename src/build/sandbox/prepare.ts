@@ -67,7 +67,7 @@ export function prepareSandbox(input: SandboxInput): Sandbox {
   if (user !== undefined) chmodSync(staging, 0o755); // it is in a directory that is closed to others
   for (const name of WRITABLE) {
     mkdirSync(dir(name));
-    chmodSync(dir(name), name === 'tmp' ? 0o1777 : 0o755);
+    chmodSync(dir(name), name === 'tmp' ? 0o1777 : 0o1775);
     if (user !== undefined) chownSync(dir(name), user.uid, user.gid);
   }
   const insideDir = settings.sandboxBuildDir;
@@ -102,6 +102,7 @@ export function prepareSandbox(input: SandboxInput): Sandbox {
           devices: devices(settings),
           network,
           buildDir: insideDir,
+          storeDir,
           shmSize: settings.sandboxDevShmSize,
           hostDev: hostPaths.some(({ inside }) => inside === '/dev'),
           env,
