@@ -18,7 +18,7 @@ while read -r group; do
     *) groups="$groups $group";;
   esac
 done
-for group in $groups; do kill -KILL -- "-$group"; done`;
+for group in $groups; do kill -s KILL -- "-$group"; done`;
 
 let started: Watchdog | undefined;
 

@@ -65,6 +65,7 @@ export async function openBuildStore(dir: string, kind: 'plain' | 'chroot' = 'pl
   const store = await openStore(uri, settingsOf({}));
   if (!(store instanceof LocalStore)) throw new Error('unreachable: a local store');
   let builds = 0;
+  const run = process.pid;
   return {
     dir,
     uri,
@@ -91,7 +92,7 @@ export async function openBuildStore(dir: string, kind: 'plain' | 'chroot' = 'pl
         const infos = await store.queryClosure(paths);
         graphs[name] = [...infos.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
       }
-      const staging = join(store.realStoreDir, `.staging-${builds++}`);
+      const staging = join(store.realStoreDir, `.staging-${run}-${builds++}`);
       await mkdir(staging, { recursive: true, mode: 0o700 });
       return {
         store: uri,
