@@ -3,15 +3,19 @@ import { asBuildError, buildRemotely } from '../src/build/remote-build.ts';
 import { UsageError } from '../src/errors.ts';
 import { isBuildSuccess } from '../src/formats/build-result.ts';
 import { printStorePath } from '../src/formats/store-path.ts';
+import { parseStoreReference, printStoreReference } from '../src/formats/store-reference.ts';
 import type { Handler } from '../src/pool/serve.ts';
 import { LocalStore } from '../src/stores/local-store.ts';
 import { openStoreOnce } from '../src/stores/open-store.ts';
 import { isRemoteStore } from '../src/stores/remote-store.ts';
 
+/** The kinds of stores that have connections. */
+const CONNECTED: readonly string[] = ['daemon', 'ssh', 'ssh-ng', 'unix'];
+
 const remoteBuild: Handler<'remoteBuild'> = async (request, { settings, signal, progress, tell }) => {
   const [localStore, on] = await Promise.all([
     openStoreOnce(request.store, settings),
-    openStoreOnce(request.on, settings),
+    openStoreOnce(withoutLimit(request.on), settings),
   ]);
   if (!(localStore instanceof LocalStore)) throw new Error(`unreachable: '${localStore.uri}' is no local store`);
   if (!isRemoteStore(on)) {
@@ -43,3 +47,10 @@ const remoteBuild: Handler<'remoteBuild'> = async (request, { settings, signal, 
   return { outputs, startTime: result.startTime, stopTime: result.stopTime };
 };
 export default remoteBuild;
+
+/** Each build has a connection for itself: how many there are at once the scheduler decides. */
+function withoutLimit(uri: string): string {
+  const reference = parseStoreReference(uri);
+  if (!CONNECTED.includes(reference.scheme)) return uri;
+  return printStoreReference({ ...reference, params: { ...reference.params, 'max-connections': '1000' } });
+}

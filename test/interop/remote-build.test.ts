@@ -59,15 +59,17 @@ interface BuildOptions {
   readonly signal?: AbortSignal;
   readonly onNotice?: (notice: Notice) => void;
   readonly inputPaths?: readonly StorePath[];
+  readonly pool?: WorkerPool;
 }
 
 /** Runs the job in a worker thread, as a scheduler would. */
 async function build(
   { localRoot, staging, uri }: Pick<Place, 'localRoot' | 'staging' | 'uri'>,
   { drvPath, derivation, out }: ReturnType<typeof makeDerivation>,
-  { scheme, settings, signal, onNotice, inputPaths = INPUTS }: BuildOptions,
+  { scheme, settings, signal, onNotice, inputPaths = INPUTS, pool: given }: BuildOptions,
 ): Promise<BuildReply> {
-  await using pool = new WorkerPool({ settings: makeSettings(settings) });
+  await using own = given === undefined ? new WorkerPool({ settings: makeSettings(settings) }) : undefined;
+  const pool = given ?? own!;
   const directory = join(staging.dir, drvPath);
   mkdirSync(directory);
   const request: Request<'remoteBuild'> = {
@@ -109,6 +111,22 @@ for (const scheme of ['ssh-ng', 'ssh']) {
         assert.deepEqual(await nix.closure(root, full(made.out)), closure);
         assert.deepEqual(await nix.problems(root), []);
       }
+    });
+
+    await t.test('beside others, each over a connection of its own', async () => {
+      // The first ends when it is told to, which is when the second has ended.
+      const endless = makeDerivation('endless', 'while :; do echo working; done');
+      const controller = new AbortController();
+      const reason = new Error('long enough');
+      const begun = Promise.withResolvers<void>();
+      await using pool = new WorkerPool({ settings: makeSettings({ workerThreads: 1 }) });
+      const first = build(place, endless, { scheme, signal: controller.signal, onNotice: () => begun.resolve(), pool });
+      const ended = assert.rejects(first, reason);
+      await begun.promise;
+      const second = await build(place, makeDerivation('beside', SCRIPT), { scheme, pool });
+      assert.equal(second.outputs.length, 1);
+      controller.abort(reason);
+      await ended;
     });
 
     await t.test('where the inputs are there already', async () => {

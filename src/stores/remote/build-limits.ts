@@ -7,7 +7,7 @@ export class BuildLimits implements Disposable {
   readonly #controller = new AbortController();
   readonly #options: BuildOptions;
   readonly #scope = new DisposableStack();
-  readonly #startTime = Math.floor(Date.now() / 1000);
+  #startTime = 0;
   readonly #grace: number;
   #silence: NodeJS.Timeout | undefined;
   #logSize = 0;
@@ -16,8 +16,13 @@ export class BuildLimits implements Disposable {
   /** @param grace - seconds by which limits of time are longer, as the other side knows them, too. */
   constructor(options: BuildOptions, grace: number) {
     this.#options = options;
-    const { timeout = 0, maxSilentTime = 0 } = options;
     this.#grace = grace;
+  }
+
+  /** The build begins: it does not count how long it has waited for a connection. */
+  begin(): void {
+    const { timeout = 0, maxSilentTime = 0 } = this.#options;
+    this.#startTime = Math.floor(Date.now() / 1000);
     if (timeout > 0) {
       const timer = this.#after(timeout, `it has taken longer than ${timeout} s`);
       this.#scope.defer(() => clearTimeout(timer));

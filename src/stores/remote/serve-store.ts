@@ -118,6 +118,7 @@ export class ServeStore implements RemoteStore {
     this.#checkMode(mode);
     using limits = new BuildLimits(options, GRACE);
     const build = async (client: ServeClient): Promise<BuildResult> => {
+      limits.begin();
       using _listening = client.connection.listen((line) => limits.line(line));
       return await client.request(
         'buildDerivation',
@@ -137,6 +138,7 @@ export class ServeStore implements RemoteStore {
     this.#checkMode(mode);
     using limits = new BuildLimits(options, GRACE);
     const build = async (client: ServeClient): Promise<Pick<BuildResult, 'status' | 'message'>> => {
+      limits.begin();
       using _listening = client.connection.listen((line) => limits.line(line));
       const write = (to: WireWriter): void => {
         to.strings(paths.map((path) => printPathWithOutputs(this.storeDir, path)));

@@ -145,17 +145,16 @@ export class WorkerStore implements RemoteStore {
     options: BuildOptions = {},
   ): Promise<BuildResult> {
     using limits = new BuildLimits(options, 0);
-    const build = (client: WorkerClient): Promise<BuildResult> =>
-      client.request(
-        'buildDerivation',
-        (to) => {
-          writeStorePath(to, this.storeDir, drvPath);
-          writeBasicDerivation(to, this.storeDir, derivation);
-          to.integer(BUILD_MODES.indexOf(mode));
-        },
-        () => readWorkerBuildResult(this.storeDir, client.version),
-        { onMessage: tellLog(limits, options) },
-      );
+    const build = (client: WorkerClient): Promise<BuildResult> => {
+      limits.begin();
+      const write = (to: WireWriter): void => {
+        writeStorePath(to, this.storeDir, drvPath);
+        writeBasicDerivation(to, this.storeDir, derivation);
+        to.integer(BUILD_MODES.indexOf(mode));
+      };
+      const answer = (): Reading<BuildResult> => readWorkerBuildResult(this.storeDir, client.version);
+      return client.request('buildDerivation', write, answer, { onMessage: tellLog(limits, options) });
+    };
     const result = await this.#pool.run(build, { signal: limits.signal }).catch((error) => limits.result(error));
     return { ...result, message: plainText(result.message) };
   }
@@ -163,6 +162,7 @@ export class WorkerStore implements RemoteStore {
   async buildPaths(paths: readonly DerivedPath[], mode: BuildMode, options: BuildOptions = {}): Promise<void> {
     using limits = new BuildLimits(options, 0);
     const build = async (client: WorkerClient): Promise<readonly BuildResult[]> => {
+      limits.begin();
       const { version } = client;
       const write = (to: WireWriter): void => {
         to.list(paths, (path) => writeWorkerDerivedPath(to, this.storeDir, path, version));

@@ -7,6 +7,7 @@ const ended = new Error('ended');
 test('a build without limits goes on for ever', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   using limits = new BuildLimits({ timeout: 0, maxSilentTime: 0, maxLogSize: 0 }, 0);
+  limits.begin();
   t.mock.timers.tick(10 ** 9);
   limits.line('x'.repeat(10 ** 6));
   assert.equal(limits.signal.aborted, false);
@@ -16,6 +17,7 @@ test('a build without limits goes on for ever', (t) => {
 test('a build that takes too long is ended, whatever it says', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   using limits = new BuildLimits({ timeout: 5, maxSilentTime: 3 }, 0);
+  limits.begin();
   for (const _ of [1, 2]) {
     t.mock.timers.tick(2_000);
     limits.line('still here');
@@ -31,6 +33,8 @@ test('a build that takes too long is ended, whatever it says', (t) => {
 test('a build that is silent is ended', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   using limits = new BuildLimits({ maxSilentTime: 3 }, 1);
+  t.mock.timers.tick(60_000); // it waits for a connection
+  limits.begin();
   t.mock.timers.tick(3_999);
   assert.equal(limits.signal.aborted, false);
   t.mock.timers.tick(1);
@@ -40,6 +44,7 @@ test('a build that is silent is ended', (t) => {
 test('a log that is too long ends a build, and what is too much is not passed on', () => {
   const log: string[] = [];
   using limits = new BuildLimits({ maxLogSize: 8, onLogLine: (line) => void log.push(line) }, 0);
+  limits.begin();
   for (const line of ['abc', 'def', 'g']) limits.line(line);
   assert.deepEqual(log, ['abc', 'def']);
   assert.equal(limits.result(ended).status, 'logLimitExceeded');
@@ -47,6 +52,7 @@ test('a log that is too long ends a build, and what is too much is not passed on
 
 test('who is cancelled has no result', () => {
   using limits = new BuildLimits({ maxLogSize: 1, signal: AbortSignal.abort(ended) }, 0);
+  limits.begin();
   limits.line('too long');
   assert.equal(limits.signal.aborted, true);
   assert.throws(() => limits.result(ended), ended);
