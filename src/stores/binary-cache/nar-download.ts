@@ -38,12 +38,20 @@ export async function downloadNar(
     decoder ??= opened.use(openDecoder(compression, sink, { what }));
     return decoder;
   };
+  let isFinished = false;
+  const finish = (): void | Promise<void> => {
+    isFinished = true;
+    return decode().finish();
+  };
   using partial = transport.isLocal || options.partial === undefined ? undefined : openPartialFile(options.partial);
   let received = 0;
   const receive: Sink = (chunk) => {
     received += chunk.length;
     if (fileSize !== undefined && received > fileSize) throw wrongSize(what, fileSize, 'more');
-    return decode().push(chunk);
+    const taken = decode().push(chunk);
+    if (received !== fileSize) return taken;
+    // At once, since the next answer may come in the same read: the decoder is there for that then.
+    return taken instanceof Promise ? taken.then(finish) : finish();
   };
   const keep: Sink = (chunk) => {
     partial!.append(chunk);
@@ -61,7 +69,7 @@ export async function downloadNar(
         : transport.streamFile(url, take, stream));
     }
     if (fileSize !== undefined && received < fileSize) throw wrongSize(what, fileSize, `${received} bytes`);
-    await decode().finish();
+    if (!isFinished) await finish();
     partial?.remove();
   } catch (error) {
     if (!isInterruption(error, options.signal)) partial?.remove();
