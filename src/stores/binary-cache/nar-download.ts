@@ -9,6 +9,7 @@ import { type Codec, openDecoder } from '../compression.ts';
 import { downloadInRanges } from '../http/ranged-download.ts';
 import { openPartialFile } from '../partial-file.ts';
 import type { NarOptions, Sink } from '../store.ts';
+import { isWorthKeeping } from './worth-keeping.ts';
 
 /** In bytes: what is smaller comes soon enough over one connection. */
 const MIN_DIVIDED_SIZE = 16 * 1024 * 1024;
@@ -53,12 +54,20 @@ export async function downloadNar(
     // At once, since the next answer may come in the same read: the decoder is there for that then.
     return taken instanceof Promise ? taken.then(finish) : finish();
   };
+  let replayed = 0;
+  let began: number | undefined;
   const keep: Sink = (chunk) => {
+    began ??= performance.now();
+    const left = (fileSize ?? Number.POSITIVE_INFINITY) - received;
+    const rate = { received, milliseconds: performance.now() - began, left };
+    // Where there was a part, somebody has been interrupted before.
+    if (replayed === 0 && !isWorthKeeping(rate)) partial!.remove(); // from then on nothing is kept
     partial!.append(chunk);
     return receive(chunk);
   };
   try {
     await partial?.replay(receive, options.signal);
+    replayed = received;
     // Of a file that is complete a server has nothing more to give, and says so as an error.
     if (received !== fileSize) {
       const stream = { ...options, offset: received, size: fileSize };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
@@ -21,6 +21,7 @@ import { collect, makeObject } from '../../support/store-objects.ts';
 import { file } from '../../support/trees.ts';
 
 const OBJECT = makeObject('x', file(Buffer.from(bytes(1_500_000, { seed: 1 })).toString('latin1')));
+const LARGE_OBJECT = makeObject('large', file('x'.repeat(66 * 1024 * 1024)));
 const CHUNK_SIZE = 10_000;
 const PATH = '/nix/store/x';
 
@@ -68,11 +69,11 @@ interface Place extends AsyncDisposable {
   download(behaviour?: Behaviour, signal?: AbortSignal): Promise<{ offsets: number[]; nar: Buffer; error?: unknown }>;
 }
 
-async function setUp(compression: 'none' | 'zstd' = 'zstd'): Promise<Place> {
+async function setUp(compression: 'none' | 'zstd' = 'zstd', { info: pathInfo, nar } = OBJECT): Promise<Place> {
   const resources = new AsyncDisposableStack();
   const partial = join(await temporaryDirectory(resources), 'part');
-  const contents = compression === 'zstd' ? zstdCompressSync(OBJECT.nar) : OBJECT.nar;
-  const info: NarInfo = { ...OBJECT.info, url: 'nar/x', compression, fileSize: contents.length };
+  const contents = compression === 'zstd' ? zstdCompressSync(nar) : nar;
+  const info: NarInfo = { ...pathInfo, url: 'nar/x', compression, fileSize: contents.length };
   return {
     partial,
     file: contents,
@@ -184,6 +185,17 @@ describe('a download with a place for its part', () => {
     assert.deepEqual(offsets, [0]);
     assert.ok(nar.equals(OBJECT.nar));
     assert.equal(readFileSync(place.partial, 'utf8'), 'of somebody else');
+  });
+
+  test('keeps nothing any more of a file that is there soon', async () => {
+    await using place = await setUp('none', LARGE_OBJECT);
+    const failure = new TransferError('reset', { transient: true });
+    const size = place.file.length;
+    assert.ok((await place.download({ failAt: size - 1, failure })).error instanceof TransferError);
+    assert.equal(existsSync(place.partial), false);
+    writeFileSync(place.partial, place.file.subarray(0, 1));
+    assert.ok((await place.download({ failAt: size - 1, failure })).error instanceof TransferError);
+    assert.equal(statSync(place.partial).size, size - 1); // it has been interrupted before
   });
 
   test('keeps nothing of a cache whose files lie on this machine', async () => {
