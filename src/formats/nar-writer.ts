@@ -14,13 +14,15 @@ export const DIRECTORY_END: string = token(')');
 /** Follows the node of an entry. */
 export const ENTRY_END: string = token(')');
 
+const ENTRY_START = tokens('entry', '(', 'name');
+const ENTRY_NODE = token('node');
 const FILE_START = tokens('(', 'type', 'regular', 'contents');
 const EXECUTABLE_START = tokens('(', 'type', 'regular', 'executable', '', 'contents');
 const FILE_END = token(')');
 
 /** An entry of a directory; its node follows, then {@link ENTRY_END}. Entries are sorted by `name`, a byte string. */
 export function entryStart(name: string): string {
-  return tokens('entry', '(', 'name', name, 'node');
+  return ENTRY_START + token(name) + ENTRY_NODE;
 }
 
 /** A file of `size` bytes; they follow. */
@@ -53,8 +55,11 @@ function padding(length: number): string {
 
 /** Eight bytes. */
 export function integer(value: number): string {
-  const bytes = Buffer.allocUnsafe(8);
-  bytes.writeUInt32LE(value % 2 ** 32);
-  bytes.writeUInt32LE(Math.floor(value / 2 ** 32), 4);
-  return bytes.toString('latin1');
+  const high = Math.floor(value / 2 ** 32);
+  return word(value) + (high === 0 ? '\0\0\0\0' : word(high));
+}
+
+/** The lowest four bytes. */
+function word(value: number): string {
+  return String.fromCharCode(value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, (value >>> 24) & 0xff);
 }

@@ -4,7 +4,7 @@
  *
  * Source: Linux man-pages getdents(2), readdir(3).
  */
-import { closeSync, constants, lstatSync, openSync, readdirSync, type Stats } from 'node:fs';
+import { closeSync, constants, type Dirent, lstatSync, openSync, readdirSync, type Stats } from 'node:fs';
 import { endianness } from 'node:os';
 import { getSystemErrorMessage } from 'node:util';
 import { StoreError } from '../../errors.ts';
@@ -66,10 +66,10 @@ function look(path: string, name: string): DirectoryEntry {
 }
 
 /** What kind of file it is. */
-export function kindOf(stats: Stats): DirectoryEntry['kind'] {
-  if (stats.isFile()) return 'regular';
-  if (stats.isDirectory()) return 'directory';
-  return stats.isSymbolicLink() ? 'symlink' : 'unknown';
+export function kindOf(file: Stats | Dirent): DirectoryEntry['kind'] {
+  if (file.isFile()) return 'regular';
+  if (file.isDirectory()) return 'directory';
+  return file.isSymbolicLink() ? 'symlink' : 'unknown';
 }
 
 function cannotRead(path: string): StoreError {

@@ -5,7 +5,7 @@
  * Source: Nix 2.35 manual, "Nix Archive (NAR) format".
  */
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { constants, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { StoreError } from '../../errors.ts';
 import type { Hash } from '../../formats/hash.ts';
@@ -21,17 +21,29 @@ import {
 } from '../../formats/nar-writer.ts';
 import { NarBuffer, OpenFile } from '../nar-buffer.ts';
 import { bytePath, fsPath } from '../optimise/byte-path.ts';
+import { type DirectoryEntry, kindOf } from '../optimise/read-directory.ts';
 
 /** Bytes after which the event loop gets a turn, to hear of what was cancelled. */
 const BREATH = 32 * 1024 * 1024;
+/** A file, not what a symlink or a FIFO leads to that has taken its place. */
+const OPEN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export interface HashedNar {
   readonly narHash: Hash;
   readonly narSize: number;
 }
 
-/** What comes next: bytes of the NAR, as a byte string, or what lies at a file name. */
-type Pending = { readonly token: string } | { readonly path: string };
+/** What comes next: what lies at a file name, or nothing; and the bytes of the NAR around it, as byte strings. */
+interface Pending {
+  /** A byte string. */
+  readonly path: string | undefined;
+  /** What it is, where that is known. */
+  readonly kind: Kind | undefined;
+  readonly before: string;
+  readonly after: string;
+}
+
+type Kind = DirectoryEntry['kind'];
 
 /**
  * @param onBytes - called with lengths that add up to the NAR's.
@@ -50,34 +62,58 @@ export async function hashNar(
     sinceBreath += chunk.length;
     onBytes(chunk.length);
   });
-  const pending: Pending[] = [{ path: bytePath(realPath) }, { token: ARCHIVE_START }];
+  const pending: Pending[] = [{ path: bytePath(realPath), kind: undefined, before: ARCHIVE_START, after: '' }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if ('token' in next) {
-      buffered.put(next.token);
+    const { before, after } = next;
+    if (next.path === undefined) {
+      buffered.put(after);
       continue;
     }
     const path = fsPath(next.path);
-    const stats = lstatSync(path);
-    if (stats.isFile()) {
-      buffered.put(fileStart((stats.mode & 0o100) !== 0, stats.size));
-      using opened = new OpenFile(path);
-      for (let left = stats.size; left > 0; ) {
-        left -= buffered.read(opened.fd, left, next.path).length;
+    const kind = next.kind ?? kindOf(lstatSync(path));
+    if (kind === 'regular') {
+      using file = new OpenFile(path, OPEN_FILE);
+      const { size, mode } = fstatSync(file.fd); // of what was opened: another file may have taken the place
+      buffered.put(before + fileStart((mode & 0o100) !== 0, size));
+      for (let left = size; left > 0; ) {
+        left -= buffered.read(file.fd, left, next.path).length;
         if (sinceBreath < BREATH) continue;
         sinceBreath = 0;
         await setImmediate();
         signal.throwIfAborted();
       }
-      buffered.put(fileEnd(stats.size));
-    } else if (stats.isDirectory()) {
-      buffered.put(DIRECTORY_START);
-      pending.push({ token: DIRECTORY_END });
-      for (const name of readdirSync(path, 'latin1').sort().reverse()) {
-        pending.push({ token: ENTRY_END }, { path: `${next.path}/${name}` }, { token: entryStart(name) });
+      buffered.put(fileEnd(size) + after);
+    } else if (kind === 'directory') {
+      buffered.put(before + DIRECTORY_START);
+      pending.push({ path: undefined, kind, before: '', after: DIRECTORY_END + after });
+      for (const { name, kind } of entriesOf(path).reverse()) {
+        pending.push({ path: `${next.path}/${name}`, kind, before: entryStart(name), after: ENTRY_END });
       }
-    } else if (stats.isSymbolicLink()) buffered.put(symlink(readlinkSync(path, 'latin1')));
+    } else if (kind === 'symlink') buffered.put(before + symlink(readlinkSync(path, 'latin1')) + after);
     else throw new StoreError(`'${path}' is neither file, directory nor symlink`);
   }
   buffered.flush();
   return { narHash: { algorithm: 'sha256', digest: hash.digest() }, narSize: buffered.taken };
+}
+
+interface Entry {
+  /** A byte string. */
+  readonly name: string;
+  readonly kind: Kind | undefined;
+}
+
+/** Sorted by name. */
+function entriesOf(path: string | Buffer): Entry[] {
+  return readEntries(path).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function readEntries(path: string | Buffer): Entry[] {
+  try {
+    const entries = readdirSync(path, { encoding: 'latin1', withFileTypes: true });
+    return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+  } catch (error) {
+    // Where a file system does not say what its entries are Node looks, but in vain for names that are not ASCII.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return readdirSync(path, 'latin1').map((name) => ({ name, kind: undefined }));
+  }
 }
