@@ -9,13 +9,14 @@ import { join } from 'node:path';
 import { Bench, type FnOptions } from 'tinybench';
 import { nixMissing } from '../test/support/nix.ts';
 import { lines, output } from '../test/support/run.ts';
-import { makeHome, SLUICE } from './beside-nix.ts';
+import { buildSluice, makeHome } from './beside-nix.ts';
 
 const BUILDS = Number(process.env.SLUICE_BENCH_BUILDS ?? 3_000);
 /** Of so many builds, all wait for the first. */
 const FAN = 10;
 
 const home = makeHome();
+const built = buildSluice(home);
 const expression = join(home, 'builds.nix');
 writeFileSync(
   expression,
@@ -78,7 +79,7 @@ export const bench: Bench = new Bench({ name: `${BUILDS} tiny builds`, iteration
 if (!nixMissing) {
   for (const [where, [sandbox, store]] of Object.entries(STORES)) {
     const [run, hooks] = round(sandbox);
-    const sluice = [...SLUICE, 'build', '--quiet', '--no-fsync-store-paths', '--store', store];
+    const sluice = [...built, 'build', '--quiet', '--no-fsync-store-paths', '--store', store];
     bench.add(`sluice build, ${where}`, () => run(sluice), hooks);
     bench.add(`nix-store --realise, ${where}`, () => run(['nix-store', '--quiet', '--realise']), hooks);
   }

@@ -7,13 +7,15 @@ import assert from 'node:assert/strict';
 import { cpSync, lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bench } from 'tinybench';
-import { isInstalled, makeHome, makeStore, runCommand, SLUICE } from './beside-nix.ts';
+import { buildSluice, isInstalled, makeHome, makeStore, runCommand } from './beside-nix.ts';
 
 const PATHS = 60;
 const FILES = 1_000;
-const SIZES = [0, 200, 3_000, 20_000, 60_000];
+const SIZES = [0, 200, 3_000, 20_000, 240_000];
+const GB = ((PATHS * FILES * SIZES.reduce((sum, size) => sum + size)) / SIZES.length / 1e9).toFixed(1);
 
 const home = makeHome();
+const sluice = buildSluice(home);
 /** Half of all files are one of a few, the others are like no other. */
 const made = await makeStore(home, 'made', PATHS, (dir, path) => {
   for (let file = 0; file < FILES; file++) {
@@ -23,12 +25,12 @@ const made = await makeStore(home, 'made', PATHS, (dir, path) => {
 });
 
 const COMMANDS: Readonly<Record<string, (root: string) => readonly string[]>> = {
-  sluice: (root) => [...SLUICE, 'optimise', '--store', root],
+  sluice: (root) => [...sluice, 'optimise', '--store', root],
   'nix-store': (root) => ['nix-store', '--store', root, '--optimise'],
 };
 
 export const bench: Bench = new Bench({
-  name: `optimise, ${PATHS * FILES} files in ${PATHS} paths`,
+  name: `optimise, ${PATHS * FILES} files, ${GB} GB`,
   iterations: 5,
   time: 0,
   warmup: false,

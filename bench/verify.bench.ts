@@ -6,25 +6,27 @@ import { randomFillSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bench } from 'tinybench';
-import { isInstalled, makeHome, makeStore, runCommand, SLUICE } from './beside-nix.ts';
+import { buildSluice, isInstalled, makeHome, makeStore, runCommand } from './beside-nix.ts';
 
-const PATHS = 200;
+const PATHS = 330;
+const SMALL = [0, 200, 200, 900, 3_000, 3_000, 8_000, 20_000, 60_000, 250_000];
 /** Of the files of each path, in bytes: about as in a store of programs. */
-const SIZES = [0, 200, 200, 900, 3_000, 3_000, 8_000, 20_000, 60_000, 250_000, 1_000_000, 4_000_000];
+const SIZES = [1_000_000, 4_000_000, ...Array.from({ length: 12 }, () => SMALL).flat()];
 const MIB = Math.round((PATHS * SIZES.reduce((sum, size) => sum + size)) / 2 ** 20);
 
-const root = await makeStore(makeHome(), 'store', PATHS, (dir) => {
+const home = makeHome();
+const root = await makeStore(home, 'store', PATHS, (dir) => {
   for (const [index, size] of SIZES.entries())
     writeFileSync(join(dir, String(index)), randomFillSync(Buffer.alloc(size)));
 });
 
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
-  sluice: [...SLUICE, 'verify', '--no-trust', '--store', root],
+  sluice: [...buildSluice(home), 'verify', '--no-trust', '--store', root],
   'nix-store': ['nix-store', '--store', root, '--verify', '--check-contents'],
 };
 
 export const bench: Bench = new Bench({
-  name: `verify, ${MIB} MiB in ${PATHS} paths`,
+  name: `verify, ${MIB} MiB in ${PATHS * SIZES.length} files`,
   iterations: 5,
   time: 0,
   warmup: false,
