@@ -6,7 +6,7 @@ import type { EventEmitter } from 'eventemitter3';
 import type { SluiceError } from '../errors.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import type { StorePath } from '../formats/store-path.ts';
-import type { JobName, Notice, Progress, Reply, Request } from '../pool/messages.ts';
+import type { BuildMode, JobName, Notice, Progress, Reply, Request } from '../pool/messages.ts';
 import type { SpaceClaim } from '../stores/free-space.ts';
 import type { StagedPath } from '../stores/local-store.ts';
 import type { Substituter } from '../substituters/substituter.ts';
@@ -14,7 +14,14 @@ import type { SchedulerEvents } from './events.ts';
 
 /** How a goal ended; the origin's exit codes, and `cancelled`. */
 export type GoalResult =
-  | { readonly state: 'succeeded'; readonly how: 'alreadyValid' | 'substituted' | 'repaired' | 'built' }
+  | {
+      readonly state: 'succeeded';
+      readonly how: 'alreadyValid' | 'substituted' | 'repaired' | 'built';
+      /** Where outputs of a derivation were asked for: their paths by name, sorted. */
+      readonly outputs?: ReadonlyMap<string, StorePath>;
+      /** Where they were built now: when. */
+      readonly times?: BuildTimes;
+    }
   | { readonly state: 'failed'; readonly failure: SluiceError }
   /** No substituter has the path. */
   | { readonly state: 'noSubstituters'; readonly failure: SluiceError }
@@ -22,6 +29,12 @@ export type GoalResult =
   | { readonly state: 'incompleteClosure'; readonly failure: SluiceError }
   /** Nobody needs it any more: its request was aborted, or another path of it failed. */
   | { readonly state: 'cancelled' };
+
+/** In seconds since the epoch. */
+export interface BuildTimes {
+  readonly startTime: number;
+  readonly stopTime: number;
+}
 
 export type FailedResult = Exclude<GoalResult, { state: 'succeeded' | 'cancelled' }>;
 
@@ -41,7 +54,32 @@ export type SlotKind = 'build' | 'substitution';
 /** What a wait for other goals came to: all succeeded, or the failure that ended the wait. */
 export type WaitResult =
   | { readonly ok: true }
-  | { readonly ok: false; readonly path: StorePath; readonly result: FailedResult };
+  | {
+      readonly ok: false;
+      readonly path: StorePath;
+      readonly result: FailedResult;
+      /** How many have failed by the end of the wait. */
+      readonly failures: number;
+    };
+
+/** What a goal may need beside the paths that another goal substitutes. */
+export type Need =
+  /** A path from a substituter, unless it is valid. With `again`, whatever came of it earlier. */
+  | { readonly kind: 'path'; readonly path: StorePath; readonly again?: boolean }
+  /** A path with good contents from a substituter, unless they are good. */
+  | { readonly kind: 'repair'; readonly path: StorePath }
+  /** Outputs of a derivation, in whichever way. */
+  | {
+      readonly kind: 'outputs';
+      readonly drvPath: StorePath;
+      readonly outputs: WantedOutputs;
+      readonly mode: BuildMode;
+    }
+  /** A build of a derivation, of which no substituter has the outputs. */
+  | { readonly kind: 'build'; readonly drvPath: StorePath; readonly mode: BuildMode };
+
+/** Names of outputs of a derivation, sorted. */
+export type WantedOutputs = 'all' | readonly string[];
 
 export interface JobOptions {
   readonly signal: AbortSignal;

@@ -5,10 +5,12 @@
  * Source: Nix 2.35 libstore/build/goal.cc, worker.cc.
  */
 import { asSluiceError } from '../errors.ts';
+import type { StorePath } from '../formats/store-path.ts';
 import type { FailedResult, Goal, GoalResult, WaitResult } from '../goals/goal.ts';
+import { type RankedNode, Ranks } from './ranks.ts';
 
 /** One goal in the graph. */
-export class GoalNode<G extends Goal = Goal> {
+export class GoalNode<G extends Goal = Goal> implements RankedNode<GoalNode<G>> {
   readonly goal: G;
   /** Set once the goal has ended, with everything that it held released. */
   result: GoalResult | undefined;
@@ -20,6 +22,9 @@ export class GoalNode<G extends Goal = Goal> {
   waits: Wait[] | undefined;
   /** What this goal itself waits for; a cancelled goal must not be left waiting. */
   waitsFor: Wait[] | undefined;
+  /** See {@link GoalGraph.rankVersion}. */
+  rank = 0;
+  unseen = 0;
   #cancelled: boolean = false;
   #controller: AbortController | undefined;
 
@@ -60,7 +65,8 @@ class Wait {
   readonly #keepGoing: boolean;
   readonly #settled: PromiseWithResolvers<WaitResult> = Promise.withResolvers();
   #pending: number;
-  #failure: WaitResult | undefined;
+  #failure: { readonly path: StorePath; readonly result: FailedResult } | undefined;
+  #failures = 0;
 
   constructor(pending: number, keepGoing: boolean) {
     this.#pending = pending;
@@ -83,9 +89,14 @@ class Wait {
 
   ended({ goal, result }: GoalNode): void {
     this.#pending--;
-    if (hasFailed(result!)) this.#failure ??= { ok: false, path: goal.path, result };
-    if (this.#pending === 0) this.#settled.resolve(this.#failure ?? { ok: true });
-    else if (this.#failure !== undefined && !this.#keepGoing) this.#settled.resolve(this.#failure);
+    if (hasFailed(result!)) {
+      this.#failures++;
+      this.#failure ??= { path: goal.path, result };
+    }
+    if (this.#pending > 0 && (this.#failure === undefined || this.#keepGoing)) return;
+    this.#settled.resolve(
+      this.#failure === undefined ? { ok: true } : { ok: false, ...this.#failure, failures: this.#failures },
+    );
   }
 }
 
@@ -102,6 +113,7 @@ export interface GoalGraphOptions<G extends Goal> {
 export class GoalGraph<G extends Goal> {
   readonly #options: GoalGraphOptions<G>;
   readonly #nodes = new Map<string, GoalNode<G>>();
+  readonly #ranks = new Ranks<GoalNode<G>>();
   #requests = 0;
   #running = 0;
   /** Cancelled, and still at work to clean up. */
@@ -148,17 +160,27 @@ export class GoalGraph<G extends Goal> {
    * @throws where `node` is cancelled.
    */
   waitFor(node: GoalNode<G>, goals: readonly G[]): Promise<WaitResult> {
-    if (node.cancelled) node.signal.throwIfAborted();
-    const needed = new Set<GoalNode<G>>();
-    for (const goal of goals) needed.add(this.#add(goal));
-    for (const each of needed) if (!node.needs?.has(each)) each.neededBy++;
-    node.needs = node.needs?.union(needed) ?? needed;
-    const wait = this.#wait(needed);
-    if (wait.isPending) {
-      node.waitsFor ??= [];
-      node.waitsFor.push(wait);
-    }
-    return wait.result;
+    return this.#waitFor(node, this.#need(node, goals), this.#options.keepGoing);
+  }
+
+  /**
+   * Makes `node` need `goals` until it ends, and waits until all have ended, whatever comes of them.
+   *
+   * @returns a result a goal, in order.
+   * @throws where `node` is cancelled.
+   */
+  async settle(node: GoalNode<G>, goals: readonly G[]): Promise<readonly GoalResult[]> {
+    const needed = this.#need(node, goals);
+    await this.#waitFor(node, needed, true);
+    return needed.map(({ result }) => result!);
+  }
+
+  /**
+   * Sees to it that the rank of each node says how many goals wait behind it, in the longest chain, as far as that is
+   * cheap to know. Another number than the last time says that ranks have changed.
+   */
+  rankVersion(): number {
+    return this.#ranks.refresh(this.#nodes.values());
   }
 
   /** Waits until no goal is running. */
@@ -169,6 +191,7 @@ export class GoalGraph<G extends Goal> {
 
   #forget(): void {
     this.#nodes.clear();
+    this.#ranks.clear();
     this.#options.onForgotten?.();
   }
 
@@ -198,6 +221,30 @@ export class GoalGraph<G extends Goal> {
     this.#ending.delete(node);
     this.#running--;
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #need(node: GoalNode<G>, goals: readonly G[]): GoalNode<G>[] {
+    if (node.cancelled) node.signal.throwIfAborted();
+    const needed = goals.map((goal) => this.#add(goal));
+    node.needs ??= new Set();
+    const before = node.needs.size;
+    for (const each of needed) {
+      if (node.needs.has(each)) continue;
+      node.needs.add(each);
+      each.neededBy++;
+      each.rank = Math.max(each.rank, node.rank + 1);
+    }
+    this.#ranks.added(node.needs.size - before);
+    return needed;
+  }
+
+  #waitFor(node: GoalNode<G>, needed: readonly GoalNode<G>[], keepGoing: boolean): Promise<WaitResult> {
+    const wait = this.#wait(new Set(needed), keepGoing);
+    if (wait.isPending) {
+      node.waitsFor ??= [];
+      node.waitsFor.push(wait);
+    }
+    return wait.result;
   }
 
   /** Takes one need away; a goal that nobody needs is cancelled. */
