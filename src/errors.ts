@@ -56,6 +56,8 @@ export const BUILD_FAILURES = [
   'dependencyFailed',
   'logLimitExceeded',
   'notDeterministic',
+  /** A fixed output with other contents; protocols tell it as `outputRejected`. */
+  'hashMismatch',
 ] as const;
 export type BuildFailureStatus = (typeof BUILD_FAILURES)[number];
 

@@ -110,7 +110,10 @@ async function build(request: RemoteBuildRequest, options: RemoteBuildOptions): 
     return { ...plain, status: 'built', message: '', stopTime: seconds() };
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
-    return { ...plain, status: error.failure.status, message: error.message, stopTime: seconds() };
+    const { status } = error.failure;
+    // Protocols know no mismatch of hashes.
+    const told = status === 'hashMismatch' ? 'outputRejected' : status;
+    return { ...plain, status: told, message: error.message, stopTime: seconds() };
   }
 }
 

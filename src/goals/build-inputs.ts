@@ -1,6 +1,7 @@
 /** What a derivation needs before it can be built: outputs of other derivations, and sources. */
 import { BuildError } from '../errors.ts';
 import type { Derivation } from '../formats/derivation.ts';
+import { isDerivationPath } from '../formats/derivation-hash.ts';
 import type { DerivationOptions } from '../formats/derivation-options.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StorePath } from '../formats/store-path.ts';
@@ -75,7 +76,7 @@ async function closureWithOutputs(paths: readonly StorePath[], context: Derivati
   const closure = await builds.queryClosure(paths, signal);
   const outputs: StorePath[] = [];
   for (const { path } of closure) {
-    if (!path.endsWith('.drv')) continue;
+    if (!isDerivationPath(path)) continue;
     const { derivation } = await context.readDerivation(path);
     for (const output of derivation.outputs.values()) outputs.push(output.path);
   }

@@ -16,16 +16,15 @@ export interface ReadDerivation {
 }
 
 /** What decides where a derivation can be built. */
-export interface BuildTask {
+export interface BuildTask extends ReadDerivation {
   readonly drvPath: StorePath;
-  readonly derivation: Derivation;
-  readonly options: DerivationOptions;
+  readonly storeDir: StoreDir;
   readonly mode: BuildMode;
+  /** How many goals wait behind it, in the longest chain; changes. */
+  readonly priority: () => number;
 }
 
-/**
- * Where a build may run now: it has a slot there until it is disposed.
- */
+/** Where a build may run now: it has a slot there until it is disposed. */
 export interface BuildPlace extends Disposable {
   /** The URI of another machine's store; undefined on this one. */
   readonly machine: string | undefined;
@@ -33,10 +32,10 @@ export interface BuildPlace extends Disposable {
   /**
    * Builds there.
    *
-   * @returns undefined where somebody else has built the outputs and registered them.
+   * @returns no outputs where they are registered already.
    * @throws {BuildError} where it cannot be built; {@link PlaceLost} where another place may do.
    */
-  run(request: BuildRequest, options: JobOptions): Promise<BuildReply | undefined>;
+  run(request: BuildRequest, options: JobOptions): Promise<BuildReply>;
 }
 
 /** What builds share: slots, machines, locks, and the store. */
@@ -44,9 +43,13 @@ export interface Builds {
   /**
    * Waits until the derivation can be built somewhere; who has the longest chain of goals behind it goes first.
    *
+   * @param declined - the build hook does not want it.
    * @throws {BuildError} where that will never be.
    */
-  place(task: BuildTask, signal: AbortSignal): Promise<BuildPlace>;
+  place(task: BuildTask, declined: boolean, signal: AbortSignal): Promise<BuildPlace>;
+
+  /** Waits until a build has ended somewhere, or for a while. */
+  later(signal: AbortSignal): Promise<void>;
 
   /** Locks paths that are to be made, all or none; undefined where somebody else makes one of them. */
   tryLock(paths: readonly StorePath[]): Promise<Disposable | undefined>;
@@ -86,12 +89,11 @@ export interface DerivationContext extends RepairContext {
   readonly store: string;
   readonly settings: Settings;
   readonly builds: Builds;
+  /** How many goals wait behind this one, in the longest chain; changes. */
+  readonly priority: () => number;
 
   /** Reads a derivation, which is valid. */
   readDerivation(drvPath: StorePath): Promise<ReadDerivation>;
-
-  /** Outputs of any kind of derivation, as the database has them, by path: whose they are. */
-  queryOutputs(drvPaths: readonly StorePath[]): Promise<ReadonlyMap<StorePath, StorePath>>;
 
   /** As {@link GoalContext.waitFor}. */
   waitForNeeds(needs: readonly Need[]): Promise<WaitResult>;
@@ -102,10 +104,14 @@ export interface DerivationContext extends RepairContext {
 
 /** A place is of no use for a build that it has begun, for no fault of the build's own: another may do. */
 export class PlaceLost extends Error {
-  override readonly cause: SluiceError;
+  /** What went wrong; undefined where the place did not want the build. */
+  readonly failure: SluiceError | undefined;
+  /** When to try again: somewhere else, or anywhere, but not at once. */
+  readonly again: 'elsewhere' | 'later';
 
-  constructor(cause: SluiceError) {
-    super(cause.message);
-    this.cause = cause;
+  constructor(failure: SluiceError | undefined, again: 'elsewhere' | 'later' = 'elsewhere') {
+    super(failure?.message ?? again);
+    this.failure = failure;
+    this.again = again;
   }
 }

@@ -78,6 +78,11 @@ export interface SchedulerEvents {
    */
   buildFailed: [BuildView & { readonly error: SluiceError | undefined }];
   /**
+   * A machine that builds for this one is left alone for so many milliseconds, because it could not be reached; for
+   * `Infinity` where it is of no use at all.
+   */
+  machineSetAside: [{ readonly machine: string; readonly error: SluiceError; readonly milliseconds: number }];
+  /**
    * A substituter is not asked for so many milliseconds where another can be, because it failed several times in a row;
    * for `Infinity` where it is of no use at all.
    */

@@ -22,13 +22,19 @@ export type GoalResult =
       /** Where they were built now: when. */
       readonly times?: BuildTimes;
     }
-  | { readonly state: 'failed'; readonly failure: SluiceError }
+  | (Failure & { readonly state: 'failed' })
   /** No substituter has the path. */
-  | { readonly state: 'noSubstituters'; readonly failure: SluiceError }
+  | (Failure & { readonly state: 'noSubstituters' })
   /** A substituter has the path, but a path it refers to could not be had. */
-  | { readonly state: 'incompleteClosure'; readonly failure: SluiceError }
+  | (Failure & { readonly state: 'incompleteClosure' })
   /** Nobody needs it any more: its request was aborted, or another path of it failed. */
   | { readonly state: 'cancelled' };
+
+interface Failure {
+  readonly failure: SluiceError;
+  /** With which Nix would tell of it, and of all that failed before because of which it failed; 1 where it is missing. */
+  readonly exitStatus?: number;
+}
 
 /** In seconds since the epoch. */
 export interface BuildTimes {

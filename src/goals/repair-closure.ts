@@ -4,7 +4,8 @@
  *
  * Source: Nix 2.35 libstore/build/derivation-goal.cc, DerivationGoal::repairClosure.
  */
-import { BuildError } from '../errors.ts';
+import { BuildError, FormatError } from '../errors.ts';
+import { isDerivationPath } from '../formats/derivation-hash.ts';
 import { printStorePath, type StorePath } from '../formats/store-path.ts';
 import type { DerivationContext } from './derivation-context.ts';
 import { hasGoodContents, type OutputPaths } from './derivation-outputs.ts';
@@ -42,8 +43,18 @@ export async function repairClosure(
 /** The derivations in the closure of one, by their outputs. */
 async function queryDerivers(
   drvPath: StorePath,
-  { builds, signal, queryOutputs }: DerivationContext,
+  { builds, readDerivation, signal }: DerivationContext,
 ): Promise<ReadonlyMap<StorePath, StorePath>> {
-  const closure = await builds.queryClosure([drvPath], signal);
-  return await queryOutputs(closure.map(({ path }) => path).filter((path) => path.endsWith('.drv')));
+  const derivers = new Map<StorePath, StorePath>();
+  for (const { path } of await builds.queryClosure([drvPath], signal)) {
+    if (!isDerivationPath(path)) continue;
+    const read = await readDerivation(path).catch(unlessUnsupported);
+    for (const output of read?.derivation.outputs.values() ?? []) derivers.set(output.path, path);
+  }
+  return derivers;
+}
+
+/** Of a derivation that cannot be built here the outputs cannot be built anew. */
+function unlessUnsupported(error: unknown): undefined {
+  if (!(error instanceof FormatError)) throw error;
 }

@@ -22,8 +22,12 @@ export class SubstitutionGoal implements Goal {
   readonly #storeDir: StoreDir;
   readonly #trust: Trust;
 
-  constructor(path: StorePath, storeDir: StoreDir, trust: Trust) {
-    this.key = `substitution:${path}`;
+  /** Whether it is tried once more, with all that it refers to: some of that may have been built since. */
+  readonly again: boolean;
+
+  constructor(path: StorePath, storeDir: StoreDir, trust: Trust, again = false) {
+    this.key = `${again ? 'substitution again' : 'substitution'}:${path}`;
+    this.again = again;
     this.path = path;
     this.#storeDir = storeDir;
     this.#trust = trust;

@@ -11,13 +11,15 @@ import { Slots } from './slots.ts';
 /** Each holds a lock, which is an open file. */
 const AT_ONCE = 64;
 
+export type RepairStore = Pick<LocalStore, 'lockPath' | 'queryPathInfo' | 'realPath' | 'replacePath' | 'storeDir'>;
+
 export class Repairs implements PathRepairs {
-  readonly #store: LocalStore;
+  readonly #store: RepairStore;
   readonly #pool: Pick<WorkerPool, 'run'>;
   readonly #slots = new Slots(AT_ONCE);
   readonly #good = new Map<StorePath, boolean>();
 
-  constructor(store: LocalStore, pool: Pick<WorkerPool, 'run'>) {
+  constructor(store: RepairStore, pool: Pick<WorkerPool, 'run'>) {
     this.#store = store;
     this.#pool = pool;
   }

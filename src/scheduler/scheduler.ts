@@ -1,44 +1,36 @@
 /**
  * The embedding API: opens a store, makes paths valid in it, tells what happens, and releases everything at the end.
- * It runs the goals of goals/, and owns what they share: slots, worker threads, the staging directory, registration.
  *
- * Source: Nix 2.35 libstore/build/worker.cc, entry-points.cc.
+ * Source: Nix 2.35 libstore/build/entry-points.cc.
  */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { EventEmitter } from 'eventemitter3';
 import type { SluiceError } from '../errors.ts';
-import { parseBaseName, parseStorePath, type StorePath } from '../formats/store-path.ts';
+import type { StorePath } from '../formats/store-path.ts';
 import type { SchedulerEvents } from '../goals/events.ts';
-import type { GoalResult, SlotKind } from '../goals/goal.ts';
-import { type RepairContext, RepairGoal } from '../goals/repair-goal.ts';
-import { SubstitutionGoal } from '../goals/substitution-goal.ts';
+import type { GoalResult } from '../goals/goal.ts';
+import type { BuildMode } from '../pool/messages.ts';
 import { WorkerPool } from '../pool/worker-pool.ts';
 import { makeSettings, type Settings } from '../settings.ts';
 import type { LocalStore } from '../stores/local-store.ts';
 import { openLocalStoreAt } from '../stores/open-store.ts';
-import { removeTree } from '../stores/remove-tree.ts';
-import type { Staging } from '../stores/staging.ts';
 import type { Store } from '../stores/store.ts';
 import { Trust } from '../stores/trust.ts';
-import { PathSearch } from '../substituters/path-search.ts';
 import type { Substituter } from '../substituters/substituter.ts';
 import { Substituters } from '../substituters/substituters.ts';
 import { AutoCollector } from './auto-collector.ts';
-import { GoalGraph, type GoalNode } from './goal-graph.ts';
-import { PathClaims } from './path-claims.ts';
+import { type BuildOutcome, outcomeOf } from './build-outcome.ts';
+import { type BuildRequest, needOf, parseBuildRequest, parsePath } from './build-request.ts';
+import { CurrentLoad } from './current-load.ts';
+import { findSubstitute } from './find-substitute.ts';
+import { GoalRunner } from './goal-runner.ts';
 import { type FoundPath, type MissingPaths, queryMissing } from './query-missing.ts';
-import { Registrar } from './registrar.ts';
-import { Repairs } from './repairs.ts';
-import { Slots } from './slots.ts';
+import { readMachines } from './read-machines.ts';
 import { ValidPaths } from './valid-paths.ts';
 
-/** Transfers at once in the beginning: enough to keep the threads busy where the network is fast. */
+/** So many expected paths are asked for before the database is open. */
 const FEW = 8;
-/** Of a NAR, in bytes: so large that {@link FEW} at once keep any network busy, and that more would only take memory. */
-const LARGE = 512 * 1024;
-/** Threads that are less busy than this have time for more transfers. */
-const BUSY = 0.8;
 
 export interface SchedulerOptions {
   /** The store to make paths valid in, or its URI: `local`, `local?root=DIR`, or a plain directory. */
@@ -60,8 +52,23 @@ export interface RealiseOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface BuildOptions extends RealiseOptions {
+  /** `normal` by default. */
+  readonly mode?: BuildMode | undefined;
+}
+
 /** How the realisation of one path ended. */
 export type RealiseResult = GoalResult & { readonly path: StorePath };
+
+interface SchedulerParts {
+  readonly store: LocalStore;
+  readonly events: EventEmitter<SchedulerEvents>;
+  readonly settings: Settings;
+  readonly trust: Trust;
+  readonly substituters: Substituters;
+  readonly goals: GoalRunner;
+  readonly resources: AsyncDisposableStack;
+}
 
 export class Scheduler implements AsyncDisposable {
   readonly events: EventEmitter<SchedulerEvents>;
@@ -70,60 +77,18 @@ export class Scheduler implements AsyncDisposable {
   readonly #substituters: Substituters;
   readonly #resources: AsyncDisposableStack;
   readonly #trust: Trust;
-  readonly #slots: Readonly<Record<SlotKind, Slots>>;
-  /** What a large transfer takes beside a slot. */
-  readonly #largeSlots = new Slots(FEW);
-  /** Counts small transfers. */
-  #small = 0;
-  readonly #pool: WorkerPool;
-  readonly #graph: GoalGraph<SubstitutionGoal | RepairGoal>;
-  readonly #autoCollector: AutoCollector;
-  readonly #validPaths: ValidPaths;
-  readonly #claims: PathClaims;
-  readonly #registrar: Registrar;
-  readonly #repairs: Repairs;
-  #staging: Promise<Staging> | undefined;
-  #staged = 0;
+  readonly #goals: GoalRunner;
   /** Whether anybody has asked for anything. */
   #begun = false;
 
-  private constructor(
-    store: LocalStore,
-    substituters: Substituters,
-    events: EventEmitter<SchedulerEvents>,
-    settings: Settings,
-    trust: Trust,
-    slots: Readonly<Record<SlotKind, Slots>>,
-    pool: WorkerPool,
-    resources: AsyncDisposableStack,
-  ) {
-    this.store = store;
-    this.#substituters = substituters;
-    this.events = events;
-    this.settings = settings;
-    this.#resources = resources;
-    this.#trust = trust;
-    this.#slots = slots;
-    this.#pool = pool;
-    this.#graph = new GoalGraph({
-      keepGoing: settings.keepGoing,
-      run: (node) => this.#run(node),
-      onEnded: (node) => this.#ended(node),
-      onForgotten: () => {
-        this.#registrar.clear();
-        this.#repairs.clear();
-      },
-    });
-    this.#autoCollector = resources.use(
-      new AutoCollector({ store, settings, pool, onFinished: (result) => events.emit('garbageCollected', result) }),
-    );
-    this.#validPaths = new ValidPaths(store);
-    this.#claims = new PathClaims(store);
-    this.#repairs = new Repairs(store, pool);
-    this.#registrar = new Registrar({
-      store,
-      onRegistered: (paths, milliseconds) => this.events.emit('pathsRegistered', { paths, milliseconds }),
-    });
+  private constructor(parts: SchedulerParts) {
+    this.store = parts.store;
+    this.events = parts.events;
+    this.settings = parts.settings;
+    this.#trust = parts.trust;
+    this.#substituters = parts.substituters;
+    this.#goals = parts.goals;
+    this.#resources = parts.resources;
   }
 
   /**
@@ -136,8 +101,9 @@ export class Scheduler implements AsyncDisposable {
     await using opened = new AsyncDisposableStack();
     const store =
       typeof options.store === 'string' ? opened.use(await openLocalStoreAt(options.store, settings)) : options.store;
-    const slots = makeSlots(settings);
-    const pool = opened.use(new WorkerPool({ settings, concurrency: slots.substitution.limit }));
+    // Of builds the threads see little but their ends.
+    const concurrency = Math.max(1, settings.maxSubstitutionJobs) + settings.maxJobs;
+    const pool = opened.use(new WorkerPool({ settings, concurrency }));
     const given = settings.substitute ? (options.substituters ?? settings.substituters) : [];
     if (options.expected?.some((path) => isMissing(store, path))) {
       warm(
@@ -156,7 +122,30 @@ export class Scheduler implements AsyncDisposable {
         onBack: (substituter) => events.emit('substituterBack', { substituter }),
       }),
     );
-    return new Scheduler(store, substituters, events, settings, trust, slots, pool, opened.move());
+    const collector = opened.use(
+      new AutoCollector({ store, settings, pool, onFinished: (result) => events.emit('garbageCollected', result) }),
+    );
+    const onSetAside = (machine: string, error: SluiceError, milliseconds: number): void => {
+      events.emit('machineSetAside', { machine, error, milliseconds });
+    };
+    const goals = opened.use(
+      new GoalRunner({
+        store,
+        settings,
+        trust,
+        events,
+        pool,
+        machines: {
+          machines: await readMachines(settings),
+          shared: opened.use(new CurrentLoad(store.stateDir)),
+          onSetAside,
+        },
+        substituters: () => substituters.inOrder(),
+        onStaging: () => collector.check(),
+        makeRoom: (needed) => collector.makeRoom(needed),
+      }),
+    );
+    return new Scheduler({ store, events, settings, trust, substituters, goals, resources: opened.move() });
   }
 
   /** The stores to copy from. */
@@ -176,22 +165,47 @@ export class Scheduler implements AsyncDisposable {
     const parsed = paths.map((path) => this.#parse(path));
     this.#begin();
     this.#expect(parsed);
-    const goals = parsed.map((path) => this.#substitution(path));
-    const results = await this.#graph.request(goals, signal);
+    const results = await this.#goals.request(
+      parsed.map((path) => ({ kind: 'path', path })),
+      signal,
+    );
     return results.map((result, index) => ({ ...result, path: parsed[index]! }));
   }
 
   /**
-   * Makes the contents of paths what was registered, from substituters where they are not; what is not valid is
-   * realised. What the paths refer to is not looked at.
+   * Makes paths valid, and outputs of derivations: these are substituted where a substituter has them, and otherwise
+   * built, with all that this takes.
+   *
+   * @param requests - store paths as for {@link Scheduler.realise}, or outputs: `DRV^out,dev`, or `DRV^*` for all.
+   * @returns and throws as {@link Scheduler.realise}, and {@link FormatError} on what is no request.
+   */
+  async build(
+    requests: readonly (BuildRequest | string)[],
+    { mode = 'normal', signal }: BuildOptions = {},
+  ): Promise<BuildOutcome[]> {
+    const { storeDir } = this.store;
+    const parsed = requests.map((each) => (typeof each === 'string' ? parseBuildRequest(storeDir, each) : each));
+    this.#begin();
+    const results = await this.#goals.request(
+      parsed.map((request) => needOf(request, mode)),
+      signal,
+    );
+    return results.map((result, index) => outcomeOf(parsed[index]!, result));
+  }
+
+  /**
+   * Makes the contents of paths what was registered, from substituters where they are not, or by building their
+   * derivers once more; what is not valid is realised. What the paths refer to is not looked at.
    *
    * @returns and throws as {@link Scheduler.realise}. Paths whose contents are good are `alreadyValid`.
    */
   async repair(paths: readonly (StorePath | string)[], { signal }: RealiseOptions = {}): Promise<RealiseResult[]> {
     const parsed = paths.map((path) => this.#parse(path));
     this.#begin();
-    const goals = parsed.map((path) => new RepairGoal(path, this.store.storeDir));
-    const results = await this.#graph.request(goals, signal);
+    const results = await this.#goals.request(
+      parsed.map((path) => ({ kind: 'repairOrBuild', path })),
+      signal,
+    );
     return results.map((result, index) => ({ ...result, path: parsed[index]! }));
   }
 
@@ -244,7 +258,6 @@ export class Scheduler implements AsyncDisposable {
 
   /** Waits for running goals to end, then releases worker threads, the staging directory, and what it opened itself. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#graph.idle();
     await this.#resources.disposeAsync();
   }
 
@@ -275,90 +288,16 @@ export class Scheduler implements AsyncDisposable {
     this.events.emit('queryRetried', { path, substituter: uri, error });
   }
 
-  /** The first in order that has a path which is likely to be trusted. */
   async #find(
     path: StorePath,
     substituters: readonly Substituter[],
     signal: AbortSignal,
   ): Promise<FoundPath | undefined> {
-    const search = new PathSearch(path, substituters, {
-      signal,
-      onRetry: (substituter, error) => this.#tellRetry(path, substituter, error),
-      onFailure: ({ uri }, error) =>
-        this.events.emit('substituterFailed', { path, substituter: uri, error, next: search.upcoming }),
-    });
-    for (let candidate = await search.next(); candidate !== undefined; candidate = await search.next()) {
-      const { info, substituter } = candidate;
-      if (!substituter.trusted && !this.#trust.mayAccept(substituter.store.storeDir, info)) continue;
-      search.end();
-      return { info, substituter: substituter.uri };
-    }
-    return undefined;
+    return await findSubstitute(path, substituters, { trust: this.#trust, events: this.events, signal });
   }
 
   #parse(path: string): StorePath {
-    return path.startsWith('/') ? parseStorePath(this.store.storeDir, path) : parseBaseName(path);
-  }
-
-  #substitution(path: StorePath): SubstitutionGoal {
-    return new SubstitutionGoal(path, this.store.storeDir, this.#trust);
-  }
-
-  #run(node: GoalNode<SubstitutionGoal | RepairGoal>): Promise<GoalResult> {
-    this.events.emit('goalStarted', { path: node.goal.path });
-    return node.goal.run(this.#context(node));
-  }
-
-  #ended(node: GoalNode<SubstitutionGoal | RepairGoal>): void {
-    const result = node.result!;
-    if (result.state === 'succeeded') this.#registrar.markValid(node.goal.path);
-    this.events.emit('goalFinished', { path: node.goal.path, result });
-  }
-
-  #context(node: GoalNode<SubstitutionGoal | RepairGoal>): RepairContext {
-    return {
-      repairs: this.#repairs,
-      substituters: () => this.#substituters.inOrder(),
-      events: this.events,
-      get signal() {
-        return node.signal;
-      },
-      isValidPath: (path) => this.#validPaths.has(path),
-      waitFor: (paths) =>
-        this.#graph.waitFor(
-          node,
-          paths.map((path) => this.#substitution(path)),
-        ),
-      slot: (kind, signal, size) => this.#slot(kind, signal, size),
-      runJob: (name, request, options) => this.#pool.run(name, request, options),
-      claim: (path) => this.#claims.claim(path),
-      partialLocation: (info) => this.store.partialLocation(info),
-      claimSpace: ({ path, narSize }) =>
-        this.store.claimSpace(path, narSize, (needed) => this.#autoCollector.makeRoom(needed)),
-      stagingLocation: (path) => this.#stagingLocation(path),
-      discard: removeTree,
-      register: (staged, signal) => this.#registrar.register(staged, signal),
-    };
-  }
-
-  async #slot(kind: SlotKind, signal: AbortSignal, size: number): Promise<Disposable> {
-    using held = new DisposableStack();
-    if (size >= LARGE) held.use(await this.#largeSlots.acquire(signal, size));
-    // The largest first, since the last to end decides; of small ones the latest, since others wait for what was found
-    // deepest in the graph.
-    const slots = this.#slots[kind];
-    const slot = slots.acquire(signal, size >= LARGE ? size : this.#small++ / Number.MAX_SAFE_INTEGER);
-    // More at once, as long as that is what the threads lack: in the beginning, and where answers are slow to come.
-    if (slots.waiting > 0 && (this.#pool.lookHowBusy() ?? 1) < BUSY) slots.widen();
-    held.use(await slot);
-    return held.move();
-  }
-
-  async #stagingLocation(path: StorePath): Promise<string> {
-    this.#autoCollector.check();
-    this.#staging ??= this.store.openStaging().then((staging) => this.#resources.use(staging));
-    const { dir } = await this.#staging;
-    return `${dir}/${this.#staged++}-${path}`;
+    return parsePath(this.store.storeDir, path);
   }
 }
 
@@ -369,11 +308,4 @@ function isMissing(store: LocalStore, path: StorePath | string): boolean {
 /** Starts a thread, and has it open the stores, before there is a job for it. */
 function warm(pool: WorkerPool, stores: readonly string[]): void {
   pool.run('open', { stores }, { weight: 0 }).catch(() => {}); // what is wrong with a store shows when it is used
-}
-
-function makeSlots(settings: Settings): Record<SlotKind, Slots> {
-  // As Nix: substitution always has one slot, even where building has none.
-  const limit = Math.max(1, settings.substitutionsUseBuildSlots ? settings.maxJobs : settings.maxSubstitutionJobs);
-  const substitution = new Slots(limit, { open: FEW });
-  return { substitution, build: settings.substitutionsUseBuildSlots ? substitution : new Slots(settings.maxJobs) };
 }

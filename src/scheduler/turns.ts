@@ -26,6 +26,8 @@ export interface TurnsOptions {
 export class Turns<T = void> {
   readonly #version: (() => number) | undefined;
   #ordered = 0;
+  /** Whether any priority can change: asking for the version may cost something. */
+  #isChanging = false;
   #turns = 0;
   #waiting = 0;
   #queue = new TinyQueue<Waiter<T>>([], isBefore);
@@ -61,6 +63,7 @@ export class Turns<T = void> {
     };
     const waiter: Waiter<T> = { weigh: priority, priority: weigh(priority), turn: this.#turns++, wake, left: false };
     signal?.addEventListener('abort', abort, { once: true });
+    if (typeof priority === 'function') this.#isChanging = true;
     this.#waiting++;
     this.#queue.push(waiter);
     return promise;
@@ -85,7 +88,7 @@ export class Turns<T = void> {
   }
 
   #order(): void {
-    if (this.#version === undefined || this.#waiting === 0) return;
+    if (this.#version === undefined || !this.#isChanging || this.#waiting === 0) return;
     const version = this.#version();
     if (version === this.#ordered) return;
     this.#ordered = version;

@@ -128,7 +128,8 @@ async function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
 }
 
-const failed = (result: FailedResult): Promise<WaitResult> => Promise.resolve({ ok: false, path: library, result, failures: 1 });
+const failed = (result: FailedResult): Promise<WaitResult> =>
+  Promise.resolve({ ok: false, path: library, result, failures: 1 });
 
 describe('a substitution goal', () => {
   test('has nothing to do where the path is valid', async () => {
@@ -243,7 +244,7 @@ describe('a substitution goal', () => {
   test('discards what it staged when a reference fails afterwards', async () => {
     const { promise: references, resolve } = Promise.withResolvers<WaitResult>();
     const register = (signal: AbortSignal): Promise<never> => {
-      resolve({ ok: false, path: library, result: { state: 'noSubstituters', failure } });
+      resolve({ ok: false, path: library, result: { state: 'noSubstituters', failure }, failures: 1 });
       return untilAborted(signal);
     };
     const [result, did] = await run({ substituters: [has('a', library)], references, register });

@@ -1,16 +1,15 @@
 /** Writing into a binary cache: NARs first, which nobody sees, then the narinfo files that announce them. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { StoreError } from '../../errors.ts';
 import { printDigest } from '../../formats/hash.ts';
 import { type NarInfo, printNarInfo } from '../../formats/narinfo.ts';
 import { type NixCacheInfo, printNixCacheInfo } from '../../formats/nix-cache-info.ts';
-import { fingerprint, type PathInfo } from '../../formats/path-info.ts';
-import { parseSecretKey, type SecretKey, sign } from '../../formats/signature.ts';
+import type { PathInfo } from '../../formats/path-info.ts';
 import type { BinaryCacheOptions } from '../binary-cache-params.ts';
 import { type CacheTransport, isWritable, type PutOptions, type WritableTransport } from '../cache-transport.ts';
 import { openEncoder } from '../compression.ts';
 import { Turns } from '../http/turns.ts';
+import { Signer } from '../signer.ts';
 import type { NarSource, QueryOptions, Sink } from '../store.ts';
 import { verifyNar } from '../verify-nar.ts';
 import { CACHE_INFO, type CacheInfo } from './cache-info.ts';
@@ -28,13 +27,14 @@ export class CacheWriter {
   readonly #transport: CacheTransport;
   readonly #options: BinaryCacheOptions;
   readonly #cacheInfo: CacheInfo;
+  readonly #signer: Signer;
   readonly #encoding = new Turns(MAX_ENCODERS);
   #prepared: Promise<WritableTransport> | undefined;
-  #secretKeys: Promise<readonly SecretKey[]> | undefined;
 
   constructor(transport: CacheTransport, options: BinaryCacheOptions, cacheInfo: CacheInfo) {
     this.#transport = transport;
     this.#options = options;
+    this.#signer = new Signer(options.storeDir, options.secretKeyFiles);
     this.#cacheInfo = cacheInfo;
   }
 
@@ -92,7 +92,7 @@ export class CacheWriter {
   /** Signs and writes the narinfo; returns it as it was written. */
   async writeNarInfo(narInfo: NarInfo, options: QueryOptions = {}): Promise<NarInfo> {
     const transport = await this.prepare();
-    const signed = await this.#sign(narInfo);
+    const signed = await this.#signer.sign(narInfo);
     await putText(transport, narInfoName(signed.path), printNarInfo(this.#options.storeDir, signed), options);
     return signed;
   }
@@ -107,15 +107,6 @@ export class CacheWriter {
     this.#cacheInfo.made(info);
     return transport;
   }
-
-  async #sign(info: NarInfo): Promise<NarInfo> {
-    this.#secretKeys ??= Promise.all(this.#options.secretKeyFiles.map(readSecretKey));
-    const keys = await this.#secretKeys;
-    if (keys.length === 0) return info;
-    const text = fingerprint(this.#options.storeDir, info);
-    const added = await Promise.all(keys.map((key) => sign(key, text)));
-    return { ...info, signatures: [...new Set([...info.signatures, ...added])] };
-  }
 }
 
 async function putText(
@@ -128,11 +119,4 @@ async function putText(
     await sink(Buffer.from(text));
     return name;
   }, options);
-}
-
-async function readSecretKey(file: string): Promise<SecretKey> {
-  const text = await readFile(file, 'utf8').catch((cause: Error) => {
-    throw new StoreError(`cannot read secret key file '${file}': ${cause.message}`, { cause });
-  });
-  return parseSecretKey(text);
 }

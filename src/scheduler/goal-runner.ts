@@ -1,0 +1,222 @@
+/**
+ * Runs the goals of goals/ and owns what they share: the graph, slots, locks, the staging directory, registration, and
+ * what is known of paths and derivations for as long as goals are under way.
+ *
+ * Source: Nix 2.35 libstore/build/worker.cc.
+ */
+import type { EventEmitter } from 'eventemitter3';
+import { asSluiceError } from '../errors.ts';
+import type { StorePath } from '../formats/store-path.ts';
+import { BuildGoal } from '../goals/build-goal.ts';
+import type { DerivationContext } from '../goals/derivation-context.ts';
+import { DerivationGoal } from '../goals/derivation-goal.ts';
+import type { SchedulerEvents } from '../goals/events.ts';
+import { failingExitStatus } from '../goals/exit-status.ts';
+import type { GoalResult, Need } from '../goals/goal.ts';
+import { RepairGoal } from '../goals/repair-goal.ts';
+import { RepairOrBuildGoal } from '../goals/repair-or-build-goal.ts';
+import { SubstitutionGoal } from '../goals/substitution-goal.ts';
+import type { WorkerPool } from '../pool/worker-pool.ts';
+import type { Settings } from '../settings.ts';
+import type { LocalStore } from '../stores/local-store.ts';
+import { removeTree } from '../stores/remove-tree.ts';
+import type { Trust } from '../stores/trust.ts';
+import type { Substituter } from '../substituters/substituter.ts';
+import { LocalBuilds } from './builds.ts';
+import { Derivations } from './derivations.ts';
+import { GoalGraph, type GoalNode } from './goal-graph.ts';
+import { Machines, type MachinesOptions } from './machines.ts';
+import { PathClaims } from './path-claims.ts';
+import { Registrar } from './registrar.ts';
+import { Repairs } from './repairs.ts';
+import { StagingArea } from './staging-area.ts';
+import { makeSlots, TransferSlots } from './transfer-slots.ts';
+import { ValidPaths } from './valid-paths.ts';
+
+/** Of the local store, what goals need. */
+export type GoalStore = Pick<
+  LocalStore,
+  | 'addTempRoots'
+  | 'claimSpace'
+  | 'isValidPath'
+  | 'lockPath'
+  | 'openStaging'
+  | 'openUri'
+  | 'partialLocation'
+  | 'queryPathInfo'
+  | 'queryPathInfos'
+  | 'queryValidPaths'
+  | 'realPath'
+  | 'registerStaged'
+  | 'replacePath'
+  | 'storeDir'
+  | 'tryLockPath'
+  | 'uri'
+>;
+
+export interface GoalRunnerOptions {
+  readonly store: GoalStore;
+  readonly settings: Settings;
+  readonly trust: Trust;
+  readonly events: EventEmitter<SchedulerEvents>;
+  readonly pool: Pick<WorkerPool, 'run' | 'lookHowBusy'>;
+  /** See {@link Machines}. */
+  readonly machines: Omit<MachinesOptions, 'version'>;
+  readonly substituters: () => readonly Substituter[] | Promise<readonly Substituter[]>;
+  /** Something is about to be staged. */
+  readonly onStaging?: (() => void) | undefined;
+  /** Deletes garbage where more bytes are needed than are free, if that may be. */
+  readonly makeRoom: (needed: number) => Promise<void>;
+}
+
+/** What can be asked for, beside what goals need of each other: a repair, in whichever way. */
+export type GoalRequest = Need | { readonly kind: 'repairOrBuild'; readonly path: StorePath };
+
+type AnyGoal = SubstitutionGoal | RepairGoal | RepairOrBuildGoal | DerivationGoal | BuildGoal;
+type Node = GoalNode<AnyGoal>;
+
+/** Disposing waits for running goals to end. */
+export class GoalRunner implements AsyncDisposable {
+  readonly #options: GoalRunnerOptions;
+  readonly #graph: GoalGraph<AnyGoal>;
+  readonly #slots: TransferSlots;
+  readonly #staging: StagingArea;
+  readonly #validPaths: ValidPaths;
+  readonly #claims: PathClaims;
+  readonly #registrar: Registrar;
+  readonly #repairs: Repairs;
+  readonly #derivations: Derivations;
+  readonly #builds: LocalBuilds;
+
+  constructor(options: GoalRunnerOptions) {
+    const { store, settings, events, pool } = options;
+    this.#options = options;
+    this.#graph = new GoalGraph({
+      keepGoing: settings.keepGoing,
+      run: (node) => this.#run(node),
+      onEnded: (node) => this.#ended(node),
+      onForgotten: () => this.#forget(),
+    });
+    const version = (): number => this.#graph.rankVersion();
+    const slots = makeSlots(settings, version);
+    this.#slots = new TransferSlots(slots, () => pool.lookHowBusy());
+    this.#staging = new StagingArea(store);
+    this.#validPaths = new ValidPaths(store);
+    this.#claims = new PathClaims(store);
+    this.#repairs = new Repairs(store, pool);
+    this.#registrar = new Registrar({
+      store,
+      onRegistered: (paths, milliseconds) => events.emit('pathsRegistered', { paths, milliseconds }),
+    });
+    this.#derivations = new Derivations(store);
+    const machines = new Machines({ ...options.machines, version });
+    const stagingLocation = (name: string): Promise<string> => this.#stagingLocation(name);
+    this.#builds = new LocalBuilds({
+      store,
+      settings,
+      slots,
+      machines,
+      pool,
+      registrar: this.#registrar,
+      stagingLocation,
+    });
+  }
+
+  /** Works on goals until all have ended: see {@link GoalGraph.request}. */
+  request(requests: readonly GoalRequest[], signal?: AbortSignal): Promise<GoalResult[]> {
+    const goals = requests.map((each) => this.#goal(each));
+    return this.#graph.request(goals, signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#graph.idle();
+    await this.#staging[Symbol.asyncDispose]();
+  }
+
+  #goal(need: GoalRequest): AnyGoal {
+    const { storeDir } = this.#options.store;
+    switch (need.kind) {
+      case 'path':
+        return new SubstitutionGoal(need.path, storeDir, this.#options.trust, need.again);
+      case 'repair':
+        return new RepairGoal(need.path, storeDir);
+      case 'repairOrBuild':
+        return new RepairOrBuildGoal(need.path);
+      case 'outputs':
+        return new DerivationGoal(need.drvPath, need.outputs, need.mode, storeDir);
+      case 'build':
+        return new BuildGoal(need.drvPath, need.mode);
+    }
+  }
+
+  async #run(node: Node): Promise<GoalResult> {
+    const { goal } = node;
+    // Of a build there are events of its own.
+    if (!(goal instanceof BuildGoal)) this.#options.events.emit('goalStarted', { path: goal.path });
+    const result = await this.#runSafely(node);
+    if (!('failure' in result)) return result;
+    const others = Array.from(node.needs ?? [], (needed) => needed.result).filter((each) => each !== undefined);
+    const exitStatus = failingExitStatus([result, ...others]);
+    return exitStatus === 1 ? result : { ...result, exitStatus };
+  }
+
+  async #runSafely(node: Node): Promise<GoalResult> {
+    try {
+      return await node.goal.run(this.#context(node));
+    } catch (error) {
+      if (node.cancelled) throw error;
+      return { state: 'failed', failure: asSluiceError(error) };
+    }
+  }
+
+  #ended({ goal, result }: Node): void {
+    if (goal instanceof BuildGoal) return;
+    const isPath = !(goal instanceof DerivationGoal);
+    if (isPath && result!.state === 'succeeded') this.#registrar.markValid(goal.path);
+    this.#options.events.emit('goalFinished', { path: goal.path, result: result! });
+  }
+
+  #forget(): void {
+    this.#registrar.clear();
+    this.#repairs.clear();
+    this.#derivations.clear();
+    this.#builds.clear();
+  }
+
+  #context(node: Node): DerivationContext {
+    const { store, settings, events, pool, substituters, makeRoom } = this.#options;
+    const goals = (needs: readonly Need[]): AnyGoal[] => needs.map((need) => this.#goal(need));
+    const again = node.goal instanceof SubstitutionGoal && node.goal.again;
+    return {
+      storeDir: store.storeDir,
+      store: store.openUri,
+      settings,
+      events,
+      repairs: this.#repairs,
+      builds: this.#builds,
+      substituters,
+      get signal() {
+        return node.signal;
+      },
+      priority: () => node.rank,
+      isValidPath: (path) => this.#validPaths.has(path),
+      readDerivation: (drvPath) => this.#derivations.read(drvPath),
+      waitFor: (paths) => this.#graph.waitFor(node, goals(paths.map((path) => ({ kind: 'path', path, again })))),
+      waitForNeeds: (needs) => this.#graph.waitFor(node, goals(needs)),
+      settle: (needs) => this.#graph.settle(node, goals(needs)),
+      slot: (kind, signal, size) => this.#slots.acquire(kind, signal, size),
+      runJob: (name, request, options) => pool.run(name, request, options),
+      claim: (path) => this.#claims.claim(path),
+      partialLocation: (info) => store.partialLocation(info),
+      claimSpace: ({ path, narSize }) => store.claimSpace(path, narSize, makeRoom),
+      stagingLocation: (path) => this.#stagingLocation(path),
+      discard: removeTree,
+      register: (staged, signal) => this.#registrar.register(staged, signal),
+    };
+  }
+
+  #stagingLocation(name: string): Promise<string> {
+    this.#options.onStaging?.();
+    return this.#staging.location(name);
+  }
+}
