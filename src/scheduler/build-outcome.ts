@@ -1,18 +1,18 @@
 /** How requests for builds end: statuses and exit codes of Nix. Source: Nix 2.35 libstore/build-result.hh, build-result.cc. */
 import { BuildError, type BuildFailure } from '../errors.ts';
 import type { BuildStatus } from '../formats/build-result.ts';
+import type { DerivedPath } from '../formats/derived-path.ts';
 import { failingExitStatus } from '../goals/exit-status.ts';
 import type { GoalResult } from '../goals/goal.ts';
-import type { BuildRequest } from './build-request.ts';
 
 /** How one request ended. */
 export type BuildOutcome = GoalResult & {
-  readonly request: BuildRequest;
+  readonly request: DerivedPath;
   /** By the name that Nix has for it; undefined where it was cancelled. */
   readonly status: BuildStatus | undefined;
 };
 
-export function outcomeOf(request: BuildRequest, result: GoalResult): BuildOutcome {
+export function outcomeOf(request: DerivedPath, result: GoalResult): BuildOutcome {
   return { ...result, request, status: statusOf(result) };
 }
 

@@ -2,8 +2,9 @@
 import { lstatSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
-import { asSluiceError, StoreError } from '../errors.ts';
+import { asSluiceError, BuildError, StoreError } from '../errors.ts';
 import { hashesEqual } from '../formats/hash.ts';
+import { findOutputProblems } from '../formats/output-checks.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StorePath } from '../formats/store-path.ts';
 import type { BuildPlace, Builds, BuildTask } from '../goals/derivation-context.ts';
@@ -119,6 +120,7 @@ export class LocalBuilds implements Builds {
 
   async register(task: BuildTask, outputs: readonly BuiltOutput[], signal: AbortSignal): Promise<void> {
     const { registrar, store } = this.#options;
+    await this.#check(task, outputs, signal);
     const signed = await Promise.all(outputs.map((output) => this.#sign(output)));
     const own = new Set(signed.map(({ info }) => info.path));
     const replaced = task.mode === 'repair' ? await store.queryValidPaths(own, { signal }) : new Set<StorePath>();
@@ -148,6 +150,19 @@ export class LocalBuilds implements Builds {
       this.#places.stop(asSluiceError(error));
       throw error;
     }
+  }
+
+  async #check(task: BuildTask, outputs: readonly BuiltOutput[], signal: AbortSignal): Promise<void> {
+    const { storeDir } = this.#options.store;
+    const built = new Map(outputs.map(({ name, info }) => [name, info]));
+    const queryClosure = async (paths: readonly StorePath[]): Promise<ReadonlyMap<StorePath, PathInfo>> => {
+      return new Map((await this.#closures.query(paths, signal)).map((info) => [info.path, info]));
+    };
+    const problems = await findOutputProblems(storeDir, task.options.outputChecks, built, queryClosure);
+    if (problems.length === 0) return;
+    throw new BuildError(`outputs of '${printStorePath(storeDir, task.drvPath)}': ${problems.join('\n')}`, {
+      failure: { status: 'outputRejected' },
+    });
   }
 
   async #sign(output: BuiltOutput): Promise<BuiltOutput> {

@@ -7,9 +7,10 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { EventEmitter } from 'eventemitter3';
 import type { SluiceError } from '../errors.ts';
-import type { StorePath } from '../formats/store-path.ts';
+import { type DerivedPath, parseDerivedPath } from '../formats/derived-path.ts';
+import { parseBaseName, parseStorePath, type StorePath } from '../formats/store-path.ts';
 import type { SchedulerEvents } from '../goals/events.ts';
-import type { GoalResult } from '../goals/goal.ts';
+import type { GoalResult, WantedOutputs } from '../goals/goal.ts';
 import type { BuildMode } from '../pool/messages.ts';
 import { WorkerPool } from '../pool/worker-pool.ts';
 import { makeSettings, type Settings } from '../settings.ts';
@@ -21,10 +22,10 @@ import type { Substituter } from '../substituters/substituter.ts';
 import { Substituters } from '../substituters/substituters.ts';
 import { AutoCollector } from './auto-collector.ts';
 import { type BuildOutcome, outcomeOf } from './build-outcome.ts';
-import { type BuildRequest, needOf, parseBuildRequest, parsePath } from './build-request.ts';
 import { CurrentLoad } from './current-load.ts';
+import { Derivations } from './derivations.ts';
 import { findSubstitute } from './find-substitute.ts';
-import { GoalRunner } from './goal-runner.ts';
+import { type GoalRequest, GoalRunner } from './goal-runner.ts';
 import { type FoundPath, type MissingPaths, queryMissing } from './query-missing.ts';
 import { readMachines } from './read-machines.ts';
 import { ValidPaths } from './valid-paths.ts';
@@ -180,14 +181,13 @@ export class Scheduler implements AsyncDisposable {
    * @returns and throws as {@link Scheduler.realise}, and {@link FormatError} on what is no request.
    */
   async build(
-    requests: readonly (BuildRequest | string)[],
+    requests: readonly (DerivedPath | string)[],
     { mode = 'normal', signal }: BuildOptions = {},
   ): Promise<BuildOutcome[]> {
-    const { storeDir } = this.store;
-    const parsed = requests.map((each) => (typeof each === 'string' ? parseBuildRequest(storeDir, each) : each));
+    const parsed = requests.map((each) => this.#parseRequest(each));
     this.#begin();
     const results = await this.#goals.request(
-      parsed.map((request) => needOf(request, mode)),
+      parsed.map((request) => goalOf(request, mode)),
       signal,
     );
     return results.map((result, index) => outcomeOf(parsed[index]!, result));
@@ -210,22 +210,25 @@ export class Scheduler implements AsyncDisposable {
   }
 
   /**
-   * What realising `paths` would take. Nothing is changed, and no signature verified.
+   * What {@link Scheduler.build} would take. Nothing is changed, and no signature verified.
    *
-   * @throws {FormatError} on what is no store path; the reason of `signal`.
+   * @throws {FormatError} on what is no request; the reason of `signal`.
    */
   async queryMissing(
-    paths: readonly (StorePath | string)[],
+    requests: readonly (DerivedPath | string)[],
     { signal = new AbortController().signal }: RealiseOptions = {},
   ): Promise<MissingPaths> {
     this.#begin();
     const substituters = await this.#substituters.inOrder();
     const valid = new ValidPaths(this.store, { protect: false });
+    const derivations = new Derivations(this.store);
     return queryMissing(
-      paths.map((path) => this.#parse(path)),
+      requests.map((each) => this.#parseRequest(each)),
       {
+        settings: this.settings,
         isValidPath: (path) => valid.has(path),
         find: (path) => this.#find(path, substituters, signal),
+        readDerivation: (drvPath) => derivations.read(drvPath),
       },
     );
   }
@@ -297,8 +300,23 @@ export class Scheduler implements AsyncDisposable {
   }
 
   #parse(path: string): StorePath {
-    return parsePath(this.store.storeDir, path);
+    return path.startsWith('/') ? parseStorePath(this.store.storeDir, path) : parseBaseName(path);
   }
+
+  #parseRequest(request: DerivedPath | string): DerivedPath {
+    return typeof request === 'string' ? parseDerivedPath(this.store.storeDir, request) : request;
+  }
+}
+
+/** The goal that a request is about. */
+function goalOf(request: DerivedPath, mode: BuildMode): GoalRequest {
+  const { path } = request;
+  if (request.kind === 'built') return { kind: 'outputs', drvPath: path, outputs: sorted(request.outputs), mode };
+  return { kind: mode === 'repair' ? 'repairOrBuild' : 'path', path };
+}
+
+function sorted(outputs: WantedOutputs): WantedOutputs {
+  return outputs === 'all' ? outputs : [...new Set(outputs)].sort();
 }
 
 function isMissing(store: LocalStore, path: StorePath | string): boolean {
