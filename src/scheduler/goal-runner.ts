@@ -86,6 +86,7 @@ export class GoalRunner implements AsyncDisposable {
   readonly #registrar: Registrar;
   readonly #repairs: Repairs;
   readonly #derivations: Derivations;
+  readonly #machines: Machines;
   readonly #builds: LocalBuilds;
 
   constructor(options: GoalRunnerOptions) {
@@ -109,13 +110,13 @@ export class GoalRunner implements AsyncDisposable {
       onRegistered: (paths, milliseconds) => events.emit('pathsRegistered', { paths, milliseconds }),
     });
     this.#derivations = new Derivations(store);
-    const machines = new Machines({ ...options.machines, version });
+    this.#machines = new Machines({ ...options.machines, version });
     const stagingLocation = (name: string): Promise<string> => this.#stagingLocation(name);
     this.#builds = new LocalBuilds({
       store,
       settings,
       slots,
-      machines,
+      machines: this.#machines,
       pool,
       registrar: this.#registrar,
       stagingLocation,
@@ -126,6 +127,11 @@ export class GoalRunner implements AsyncDisposable {
   request(requests: readonly GoalRequest[], signal?: AbortSignal): Promise<GoalResult[]> {
     const goals = requests.map((each) => this.#goal(each));
     return this.#graph.request(goals, signal);
+  }
+
+  /** How many slots are held, of any kind, also on other machines: none where nothing is done. */
+  get slotsTaken(): number {
+    return this.#slots.taken + this.#machines.taken;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

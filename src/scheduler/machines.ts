@@ -77,6 +77,11 @@ export class Machines {
     this.#machines = options.machines.map((machine) => this.#watch(machine));
   }
 
+  /** How many slots this process has. */
+  get taken(): number {
+    return this.#machines.reduce((sum, { taken }) => sum + taken.size, 0);
+  }
+
   /** Whether a machine could ever build it. */
   supports(need: MachineNeed): boolean {
     return this.#machines.some((each) => canBuild(each.machine, need) && !each.breaker.isDisabled);

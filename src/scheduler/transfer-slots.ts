@@ -38,6 +38,11 @@ export class TransferSlots {
     this.#lookHowBusy = lookHowBusy;
   }
 
+  /** How many are taken, of all kinds. */
+  get taken(): number {
+    return new Set(Object.values(this.#slots)).values().reduce((sum, { taken }) => sum + taken, this.#largeSlots.taken);
+  }
+
   /** @param size - of what is to be done, in bytes of NAR. */
   async acquire(kind: SlotKind, signal: AbortSignal, size: number): Promise<Disposable> {
     using held = new DisposableStack();
