@@ -5,6 +5,7 @@
  * A claim is refused only where it is certain that there is no room. Where a file system does not tell, or may need less
  * for a file than its size, nothing is refused; where it says too much, or others fill the disk, writing fails.
  */
+import { statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StoreError } from '../errors.ts';
@@ -123,6 +124,17 @@ export class SpaceClaims {
       if (space.free - this.#claimed < size) throw this.#refusal(options, space.free);
     }
     return this.#take(size);
+  }
+
+  /**
+   * Whether a file of this size in `directory`, maybe on another disk, would leave those who have claimed room what they
+   * need. For what is of use but not needed: nothing is claimed.
+   */
+  async hasRoomBeside(directory: string, size: number): Promise<boolean> {
+    const space = await this.#query(directory);
+    if (space === undefined) return true;
+    const isSameDisk = statSync(directory).dev === statSync(this.#directory).dev;
+    return size <= space.free - (isSameDisk ? this.#claimed : 0);
   }
 
   #fits(size: number): boolean {

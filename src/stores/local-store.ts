@@ -342,7 +342,7 @@ export class LocalStore implements Store {
   /** A file name for the part of a large download that a killed process leaves to the next: see {@link partialLocation}. */
   async partialLocation(info: PathInfo): Promise<string | undefined> {
     const { libc } = await this.#writable();
-    return await partialLocation(this.stateDir, info, libc);
+    return await partialLocation({ stateDir: this.stateDir, libc, space: this.#space }, info);
   }
 
   /** Makes staged paths valid: see {@link registerStaged}. Calls may overlap. */

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { printDigest } from '../formats/hash.ts';
 import { isNarInfo } from '../formats/narinfo.ts';
 import type { PathInfo } from '../formats/path-info.ts';
+import type { SpaceClaims } from './free-space.ts';
 import { asStoreError } from './fs-errors.ts';
 import type { Libc } from './libc.ts';
 import { makeDirectory } from './make-directory.ts';
@@ -20,19 +21,32 @@ const MAX_AGE = 7 * 24 * 60 * 60 * 1000;
 const MAX_LEFT = 8 * 1024 ** 3;
 const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
+export interface PartialLocationContext {
+  /** Of the store. */
+  readonly stateDir: string;
+  readonly libc: Libc;
+  /** What transfers have claimed. */
+  readonly space: Pick<SpaceClaims, 'hasRoomBeside'>;
+}
+
 /**
  * Gives the file name for the part of a large download, and removes what others have left for too long.
  *
- * @param stateDir - of the store.
- * @returns undefined where nothing is to be kept: the file is small or its hash not known, or the directory cannot be made.
+ * @returns undefined where nothing is to be kept: the file is small or its hash not known, the directory cannot be made, or
+ *   there is no room for it beside what is unpacked.
  */
-export async function partialLocation(stateDir: string, info: PathInfo, libc: Libc): Promise<string | undefined> {
-  if (!isNarInfo(info) || info.fileHash === undefined || (info.fileSize ?? 0) <= MIN_PARTIAL_SIZE) return undefined;
+export async function partialLocation(
+  { stateDir, libc, space }: PartialLocationContext,
+  info: PathInfo,
+): Promise<string | undefined> {
+  if (!isNarInfo(info) || info.fileHash === undefined) return undefined;
+  if (info.fileSize === undefined || info.fileSize <= MIN_PARTIAL_SIZE) return undefined;
   const dir = join(stateDir, 'sluice/partial');
   const name = `${info.fileHash.algorithm}-${printDigest(info.fileHash, 'nix32')}`;
   try {
     makeDirectory(dir, 0o700);
     await removeOldParts(dir, name, libc);
+    if (!(await space.hasRoomBeside(dir, info.fileSize))) return undefined;
   } catch (error) {
     asStoreError(`cannot keep downloads in '${dir}'`, error);
     return undefined;

@@ -90,6 +90,16 @@ describe('room on a disk', () => {
     });
   }
 
+  test('is there for what is only of use where it leaves others what they need, or lies on another disk', async () => {
+    const claims = new SpaceClaims({ directory: tmpdir(), query: async () => ({ free: 100, isExact: true }) });
+    assert.equal(await claims.hasRoomBeside(tmpdir(), 100), true);
+    using claim = await claims.claim({ subject: 'x', size: 60 });
+    assert.equal(await claims.hasRoomBeside(tmpdir(), 41), false);
+    assert.equal(await claims.hasRoomBeside('/proc', 100), true);
+    claim.written(20);
+    assert.equal(await claims.hasRoomBeside(tmpdir(), 60), true);
+  });
+
   test('of no bytes is there even where others have taken more than there is', async () => {
     const { claim } = makeClaims(100, 0);
     await claim(100);

@@ -52,6 +52,12 @@ describe('the place for a part of a download', () => {
     });
   }
 
+  test('is not given to a file for which there is no room beside what others unpack', async () => {
+    await using resources = new AsyncDisposableStack();
+    const store = await openTestStore(await temporaryDirectory(resources), resources);
+    assert.equal(await store.partialLocation(large('', { fileSize: 2 ** 60 })), undefined);
+  });
+
   test('is not given to a path that is in no binary cache', async () => {
     await using resources = new AsyncDisposableStack();
     const store = await openTestStore(await temporaryDirectory(resources), resources);
