@@ -17,6 +17,7 @@ import type { StoreReference } from '../formats/store-reference.ts';
 import type { Registration } from '../formats/validity-registration.ts';
 import type { Settings } from '../settings.ts';
 import { type AddPathOptions, addPath, addTextToStore } from './add-path.ts';
+import { addToStore } from './add-to-store.ts';
 import type { StoreDatabase } from './database.ts';
 import { DerivationReader } from './derivations.ts';
 import { type SpaceClaim, SpaceClaims } from './free-space.ts';
@@ -39,7 +40,6 @@ import type { StagedPath } from './staged-path.ts';
 import { openStaging, removeStaleStaging, type Staging } from './staging.ts';
 import type { NarOptions, NarSource, QueryOptions, Sink, Store } from './store.ts';
 import type { Step, StoreTotals } from './store-queries.ts';
-import { verifyNar } from './verify-nar.ts';
 
 export type { RegisterOptions, RegisterOutcome } from './register.ts';
 export type { StagedPath } from './staged-path.ts';
@@ -233,21 +233,7 @@ export class LocalStore implements Store {
   }
 
   async addToStore(info: PathInfo, nar: NarSource, { signal }: QueryOptions = {}): Promise<void> {
-    signal?.throwIfAborted();
-    if (await this.isValidPath(info.path, { signal })) return;
-    await this.#checkReferences(info, { signal }); // before the work; registration looks again
-    using _space = await this.claimSpace(info.path, info.narSize);
-    await using staging = await this.openStaging();
-    const location = join(staging.dir, info.path);
-    using restorer = this.openRestorer(location);
-    const verified = verifyNar(this.storeDir, info, nar);
-    await verified((chunk) => {
-      signal?.throwIfAborted();
-      restorer.push(chunk);
-    });
-    restorer.finish();
-    const [outcome] = await this.registerStaged([{ info, location }], { signal });
-    if (outcome?.state === 'failed') throw outcome.error;
+    await addToStore(this, info, nar, signal);
   }
 
   /** What a NAR is unpacked with at `location`, in a staging directory of this store. */
@@ -381,14 +367,6 @@ export class LocalStore implements Store {
     const { libc } = await this.#writable();
     const { fsyncStorePaths } = this.#settings;
     await replacePath({ libc, realStoreDir: this.realStoreDir, fsyncStorePaths }, this.realPath(path), location);
-  }
-
-  async #checkReferences({ path, references }: PathInfo, options: QueryOptions): Promise<void> {
-    const valid = await this.queryValidPaths(references, options);
-    const missing = references.find((reference) => reference !== path && !valid.has(reference));
-    if (missing === undefined) return;
-    const hint = `add it first: '${printStorePath(this.storeDir, path)}' refers to it`;
-    throw new InvalidPathError(printStorePath(this.storeDir, missing), this.uri, { hint });
   }
 
   #open(): Promise<LocalStoreState> {
