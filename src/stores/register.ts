@@ -87,7 +87,8 @@ export async function registerStaged(
   for (let attempt = 0; rest.length > 0; attempt++) {
     signal?.throwIfAborted();
     const putOff = new Set<StorePath>();
-    for (const group of chunksOf(rest, MAX_GROUP)) await registerGroup(context, group, { putOff, tell, signal });
+    for (const group of chunksOf(rest, MAX_GROUP))
+      await registerGroup(context, group, { putOff, tell, before: outcomes, signal });
     if (putOff.size > 0) await backOff(putOff.size < rest.length ? 0 : attempt, signal);
     rest = rest.filter(({ info }) => putOff.has(info.path));
   }
@@ -103,16 +104,18 @@ interface GroupOptions {
   /** Paths of the batch that wait for a lock, or for one that does. */
   readonly putOff: Set<StorePath>;
   readonly tell: (outcome: RegisterOutcome) => void;
+  /** What has been told of the batch. */
+  readonly before: ReadonlyMap<StorePath, RegisterOutcome>;
   readonly signal: AbortSignal | undefined;
 }
 
 async function registerGroup(
   context: RegisterContext,
   group: readonly StagedPath[],
-  { putOff, tell, signal }: GroupOptions,
+  { putOff, tell, before, signal }: GroupOptions,
 ): Promise<void> {
   const { database, storeDir } = context;
-  const outcomes = new Outcomes(context, group, tell);
+  const outcomes = new Outcomes(context, group, { tell, before });
   const named = outcomes.filter(group, (staged) => checkStaged(staged, storeDir));
   await context.tempRoots.add(mentioned(storeDir, named), signal);
   const fit = await checkDerivations(context, named, outcomes, signal);
@@ -179,12 +182,24 @@ class Outcomes {
   readonly #context: RegisterContext;
   readonly #group: ReadonlyMap<StorePath, StagedPath>;
   readonly #tell: GroupOptions['tell'];
+  readonly #before: GroupOptions['before'];
   readonly #told = new Set<StorePath>();
 
-  constructor(context: RegisterContext, group: readonly StagedPath[], tell: GroupOptions['tell']) {
+  constructor(
+    context: RegisterContext,
+    group: readonly StagedPath[],
+    { tell, before }: Pick<GroupOptions, 'tell' | 'before'>,
+  ) {
     this.#context = context;
     this.#group = new Map(group.map((staged) => [staged.info.path, staged]));
     this.#tell = tell;
+    this.#before = before;
+  }
+
+  /** Why a path failed, if it was in the batch and did. */
+  failureOf(path: StorePath): SluiceError | undefined {
+    const outcome = this.#before.get(path);
+    return outcome?.state === 'failed' ? outcome.error : undefined;
   }
 
   tell(outcome: RegisterOutcome): void {
@@ -248,7 +263,7 @@ async function insertAll(
       const inserted = rest.flatMap(({ staged }, index): Inserted[] => {
         const result = results[index]!;
         if (result.state !== 'incomplete') return [{ staged, state: result.state }];
-        outcomes.fail(staged, incomplete(context, staged, result.missing));
+        outcomes.fail(staged, incomplete(context, staged, result.missing, outcomes.failureOf(result.missing)));
         return [];
       });
       if (!undone) return inserted;
@@ -302,9 +317,15 @@ async function syncStore({ libc, realStoreDir }: RegisterContext): Promise<void>
   await libc.syncFileSystem(directory.fd, realStoreDir);
 }
 
-function incomplete({ storeDir }: RegisterContext, { info }: StagedPath, path: StorePath): IncompleteClosureError {
+function incomplete(
+  { storeDir }: RegisterContext,
+  { info }: StagedPath,
+  path: StorePath,
+  cause: SluiceError | undefined,
+): IncompleteClosureError {
   const [ours, missing] = [info.path, path].map((each) => printStorePath(storeDir, each));
-  return new IncompleteClosureError(`cannot register '${ours}': '${missing}', which it refers to, is not valid`);
+  const problem = `cannot register '${ours}': '${missing}', which it refers to, is not valid`;
+  return new IncompleteClosureError(problem, { cause });
 }
 
 function failure({ storeDir }: RegisterContext, { info: { path } }: StagedPath, error: unknown): SluiceError {

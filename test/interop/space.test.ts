@@ -226,6 +226,32 @@ describe('a disk that is full', suite, () => {
     ));
 });
 
+describe('a database on a disk that is full', suite, () => {
+  test('takes nothing any more, and what was unpacked goes', async () => {
+    await using disk = Tmpfs.mount({ size: MEBIBYTE });
+    const root = join(scratch, 'root');
+    const uri = `local?root=${root}&state=${disk.path}/state`;
+    const realise = ['realise', ...large, '--from', cache.url, '--store', uri, ...NO_RESERVE];
+    await succeeds(sluice(['add', exported, '--name', 'small', '--store', uri, ...NO_RESERVE]));
+    disk.fill(44 * 1024); // SQLite opens it with 32 KiB
+    const result = await sluice([...realise, '--keep-going']);
+    assertNoRoom(result);
+    assert.match(result.stderr, /database '.*db\.sqlite': (database or disk is full|disk I\/O error)/);
+    disk.empty();
+    await succeeds(sluice(['verify', '--store', uri, ...NO_RESERVE]));
+    const { stdout } = await succeeds(sluice(['store', 'dump-db', '--store', uri, ...NO_RESERVE]));
+    const valid = lines(stdout).filter((line) => /^\/nix\/store\/.*-(small|large-\d)$/.test(line));
+    const there = readdirSync(join(root, 'nix/store')).filter((name) => name !== '.links');
+    assert.deepEqual(there.map((name) => `/nix/store/${name}`).sort(), valid.sort());
+    assert.ok(there.length < LARGE);
+    const complaints = nixMissing
+      ? ''
+      : (await nix.run('nix-store', '--store', uri, '--verify', '--check-contents')).stderr;
+    assert.doesNotMatch(complaints, /error|disappeared|modified/);
+    await succeeds(sluice(realise));
+  });
+});
+
 describe('a binary cache on a disk that is full', suite, () => {
   test('gets nothing half done, and the error names it', async () => {
     await using disk = Tmpfs.mount({ size: 2 * MEBIBYTE + MEBIBYTE / 2 });

@@ -253,6 +253,22 @@ describe('registration', () => {
     assert.equal(seen.length, 2, 'once, and not where it is switched off');
   });
 
+  test('tells in a later group why what it refers to is not valid', async () => {
+    await using resources = new AsyncDisposableStack();
+    const { store, staging } = await emptyStore(resources);
+    await store.isValidPath(path(LEAF));
+    const options = { create: false, readOnly: false, fsyncMetadata: true };
+    const connection = loadSqlite()(join(store.stateDir, 'db/db.sqlite'), options);
+    resources.defer(() => void connection.close());
+    const isLeaf = "when new.path like '%-leaf' begin select raise(abort, 'as asked'); end";
+    connection.exec(`create trigger T before insert on ValidPaths ${isLeaf}`);
+    const others = Array.from({ length: 511 }, (_, number) => numberedObject(number));
+    const outcomes = await store.registerStaged(stage(staging, LEAF, ...others, USER));
+    const last = outcomes.at(-1);
+    assert.ok(last?.state === 'failed' && last.error instanceof IncompleteClosureError);
+    assert.match(String(last.error.cause), /database '.*': as asked/);
+  });
+
   test('moves everything back when the database fails', async () => {
     await using resources = new AsyncDisposableStack();
     const { store, staging } = await emptyStore(resources);
