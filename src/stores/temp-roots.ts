@@ -91,7 +91,9 @@ export class TempRoots implements Disposable {
     const bytes = Buffer.from(paths.map((path) => `${path}\0`).join(''));
     const { size } = fstatSync(file);
     try {
-      for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
+      for (let written = 0; written < bytes.length; ) {
+        written += writeSync(file, bytes, written, bytes.length - written, size + written);
+      }
     } catch (error) {
       ftruncateSync(file, size);
       throw this.#failure(error);

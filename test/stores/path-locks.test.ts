@@ -7,6 +7,7 @@ import { loadLibc } from '../../src/stores/libc.ts';
 import { tryLockPath } from '../../src/stores/path-locks.ts';
 import { temporaryDirectory } from '../support/local-store.ts';
 import { needs, run } from '../support/run.ts';
+import { MEBIBYTE, noTmpfs, Tmpfs } from '../support/tmpfs.ts';
 
 describe('a path lock', () => {
   test('is a lock file beside the path, mode 0600, gone when the lock is', async () => {
@@ -30,6 +31,20 @@ describe('a path lock', () => {
     }
     using again = tryLockPath(libc, path);
     assert.ok(again);
+  });
+
+  test('goes as it came on a full disk', { skip: noTmpfs }, async () => {
+    await using disk = Tmpfs.mount({ size: MEBIBYTE });
+    disk.fill();
+    const path = join(disk.path, 'path');
+    const stale = openSync(`${path}.lock`, 'a');
+    {
+      using lock = tryLockPath(loadLibc(), path);
+      assert.ok(lock);
+    }
+    assert.equal(existsSync(`${path}.lock`), false);
+    assert.equal(fstatSync(stale).size, 1, 'whoever has it open sees that it is stale');
+    closeSync(stale);
   });
 
   test('is the flock(2) that other programs see', needs('flock'), async () => {

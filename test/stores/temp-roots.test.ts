@@ -12,6 +12,7 @@ import { emptyStore, stage, temporaryDirectory } from '../support/local-store.ts
 import { Nix, nixMissing } from '../support/nix.ts';
 import { numberedObject } from '../support/numbered-objects.ts';
 import { needs, output } from '../support/run.ts';
+import { MEBIBYTE, noTmpfs, Tmpfs } from '../support/tmpfs.ts';
 
 const PATHS = ['/nix/store/00000000000000000000000000000000-a', '/nix/store/11111111111111111111111111111111-b'];
 
@@ -57,6 +58,26 @@ async function collector(
 }
 
 describe('temporary roots', () => {
+  test('are all written or none, and hold up no collector where the disk is full', { skip: noTmpfs }, async () => {
+    await using disk = Tmpfs.mount({ size: MEBIBYTE });
+    mkdirSync(join(disk.path, 'temproots'));
+    const libc = loadLibc();
+    using tempRoots = new TempRoots(libc, disk.path);
+    await tempRoots.add(PATHS);
+    disk.fill(4096);
+    const many = Array.from({ length: 200 }, (_, number) => `/nix/store/${number}`.padEnd(60, '0'));
+    const refused = { code: 'ERR_STORE', message: /cannot protect paths .*ENOSPC/, hint: /make room/ };
+    await assert.rejects(tempRoots.add(many), refused);
+    assert.deepEqual(rootsIn(disk.path), PATHS);
+    const gcLock = join(disk.path, 'gc.lock');
+    const collector = await open(gcLock, 'a');
+    assert.ok(libc.tryLock(collector.fd, 'exclusive', gcLock));
+    await collector.close();
+    disk.empty();
+    await tempRoots.add(many);
+    assert.deepEqual(rootsIn(disk.path), [...PATHS, ...many]);
+  });
+
   test('stand in a locked file that starts with the process id, each ended by NUL', async () => {
     await using resources = new AsyncDisposableStack();
     const { libc, stateDir, tempRoots } = await openFixture(resources);
