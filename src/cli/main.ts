@@ -7,12 +7,23 @@
  * commands/NAME.ts is one command, loaded when it is asked for, progress/ tells how work goes on.
  * A new command is one file in commands/ that exports `NAMECommand: CommandModule`, and one entry in command-table.ts.
  */
+import { existsSync, mkdirSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 
 const { XDG_CACHE_HOME, HOME } = process.env;
 const caches = XDG_CACHE_HOME || (HOME && `${HOME}/.cache`);
 // Not below /tmp, as Node would have it: there, whoever comes first could leave code for others to run.
-if (caches) enableCompileCache(`${caches}/sluice/compile-cache`);
+if (caches && isMade(caches) && isMade(`${caches}/sluice`)) enableCompileCache(`${caches}/sluice/compile-cache`);
 
 const { runProcess } = await import('./process.ts');
 await runProcess();
+
+/** Node itself would try for ever to make a directory in /proc. */
+function isMade(dir: string): boolean {
+  try {
+    if (!existsSync(dir)) mkdirSync(dir, 0o700);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -282,6 +282,13 @@ describe('a file on a disk that is full', suite, () => {
 });
 
 describe('where nothing can be made', () => {
+  test('nothing is kept from one run to the next', async () => {
+    const env = { XDG_CACHE_HOME: '/proc/1/x', NODE_COMPILE_CACHE: undefined };
+    const { code, stdout } = await sluice(['--version'], { env, signal: AbortSignal.timeout(60_000) });
+    assert.equal(code, 0);
+    assert.match(stdout, /^sluice /);
+  });
+
   test('a store or a cache is refused at once', async () => {
     const path = '/nix/store/ssssssssssssssssssssssssssssssss-x';
     const signal = AbortSignal.timeout(60_000);
