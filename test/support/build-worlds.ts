@@ -180,6 +180,7 @@ export function runWorld(world: World, dir: string): RunningWorld {
       now: () => 1e9, // no machine comes back
     },
     substituters: () => [substituter],
+    makeRoom: async () => {},
   });
   return {
     runner,

@@ -5,6 +5,7 @@ import { printDerivation } from '../../src/formats/derivation.ts';
 import type { PathInfo } from '../../src/formats/path-info.ts';
 import { DEFAULT_STORE_DIR, type StoreDir, type StorePath } from '../../src/formats/store-path.ts';
 import type { GoalStore } from '../../src/scheduler/goal-runner.ts';
+import { SpaceClaim } from '../../src/stores/free-space.ts';
 import type { RegisterOptions, RegisterOutcome, StagedPath } from '../../src/stores/local-store.ts';
 import type { MadeDerivation } from './derivations.ts';
 import { infoOf } from './substituters.ts';
@@ -56,6 +57,10 @@ export class MemoryGoalStore implements GoalStore {
 
   async queryPathInfos(paths: Iterable<StorePath>): Promise<Map<StorePath, PathInfo>> {
     return new Map([...paths].filter((path) => this.valid.has(path)).map((path) => [path, this.valid.get(path)!]));
+  }
+
+  async claimSpace(): Promise<SpaceClaim> {
+    return new SpaceClaim(0, new Set());
   }
 
   async tryLockPath(path: StorePath): Promise<Disposable | undefined> {
