@@ -12,7 +12,7 @@ import type { ClaimState, PathClaim } from '../goals/goal.ts';
 import type { LocalStore } from '../stores/local-store.ts';
 
 /** Each is an open file, and registration opens some more. What is beyond is locked for its registration only. */
-const MOST = 512;
+const MOST = 256;
 
 /** The longest time between two looks at a lock, in milliseconds: for one who waits alone, and for each of many. */
 const LONGEST = { alone: 100, each: 2 } as const;

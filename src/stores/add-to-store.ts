@@ -1,4 +1,8 @@
-/** Adding a NAR to a local store under the path that comes with it. */
+/**
+ * Adding one path to a local store out of a NAR that somebody pours: unpacked beside its place, checked, registered.
+ *
+ * Source: Nix 2.35 libstore/local-store.cc, LocalStore::addToStore.
+ */
 import { join } from 'node:path';
 import { InvalidPathError } from '../errors.ts';
 import type { PathInfo } from '../formats/path-info.ts';
@@ -7,7 +11,12 @@ import type { LocalStore } from './local-store.ts';
 import type { NarSource } from './store.ts';
 import { verifyNar } from './verify-nar.ts';
 
-/** Unpacks a NAR and makes it valid: see {@link LocalStore.addToStore}. */
+/**
+ * Makes a path valid; where it is already, the NAR is not asked for.
+ *
+ * @throws {InvalidPathError} where a path that it refers to is not valid; what is wrong with the NAR; the reason of
+ *   `signal`.
+ */
 export async function addToStore(
   store: LocalStore,
   info: PathInfo,
@@ -15,6 +24,8 @@ export async function addToStore(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   signal?.throwIfAborted();
+  // First: a collector that runs now may be about to delete what is valid still.
+  await store.addTempRoots([info.path, ...info.references], { signal });
   if (await store.isValidPath(info.path, { signal })) return;
   await checkReferences(store, info, signal); // before the work; registration looks again
   using _space = await store.claimSpace(info.path, info.narSize);
