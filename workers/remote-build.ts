@@ -21,6 +21,9 @@ const remoteBuild: Handler<'remoteBuild'> = async (request, { settings, signal, 
   if (!isRemoteStore(on)) {
     throw new UsageError(`'${on.uri}' does not build`, { hint: 'a machine is named as ssh-ng://HOST or ssh://HOST' });
   }
+  if (request.mode !== 'normal') {
+    throw new UsageError(`a build in another store cannot ${request.mode}`, { hint: 'do it on this machine' });
+  }
   const logTail: string[] = [];
   const { result, outputs } = await buildRemotely(request, {
     on,

@@ -1,6 +1,7 @@
 /** Stores behind a protocol of Nix: what they can do that spares round trips. */
 import type { PathInfo } from '../formats/path-info.ts';
 import type { StorePath } from '../formats/store-path.ts';
+import type { DaemonInfo } from '../formats/worker-protocol/handshake.ts';
 import type { BuildStore } from './build-store.ts';
 import type { NarSource, QueryOptions, Store } from './store.ts';
 
@@ -21,6 +22,9 @@ export interface ObjectSource {
 }
 
 export interface RemoteStore extends BuildStore {
+  /** Connects, where that is not done. @returns what the other side says of itself. */
+  queryDaemon(options?: QueryOptions): Promise<DaemonInfo>;
+
   /** Those of `paths` that are valid there, in one round trip. */
   queryValidPaths(paths: readonly StorePath[], options?: ValidPathsOptions): Promise<Set<StorePath>>;
 

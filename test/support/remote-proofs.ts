@@ -66,6 +66,15 @@ export async function provesCopies(t: TestContext, { uri, root, nix, directory, 
     assert.deepEqual(lines(stdout).sort(), await nix.closure(root, top), stderr);
   });
 
+  await t.test('is described only where it answers', async () => {
+    const { code, stdout, stderr } = await sluice(['store', 'info', '--store', uri], { env });
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^Store URL: (?:unix|ssh|ssh-ng):\/\//);
+    if (!uri.startsWith('ssh:')) assert.match(stdout, /^Version: 2\./m);
+    const broken = await sluice(['store', 'info', '--store', 'unix:///no/such'], { env });
+    assert.equal(broken.code, 1);
+  });
+
   await t.test('is a substituter, in worker threads too', async () => {
     const to = join(directory, 'realised');
     const args = ['realise', top, '--store', to, '--substituter', uri, '--no-require-sigs'];

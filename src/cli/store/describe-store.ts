@@ -6,6 +6,7 @@
 import { statfs } from 'node:fs/promises';
 import { BinaryCacheStore } from '../../stores/binary-cache-store.ts';
 import type { LocalStore } from '../../stores/local-store.ts';
+import { isRemoteStore, type RemoteStore } from '../../stores/remote-store.ts';
 import { SCHEMA_VERSION } from '../../stores/schema.ts';
 import type { Store } from '../../stores/store.ts';
 import { formatBytes } from '../progress/units.ts';
@@ -17,6 +18,8 @@ export interface StoreDescription {
   readonly storeDir: string;
   /** Whether one may do to it what needs trust. */
   readonly trusted?: boolean;
+  /** Of the Nix that is behind it. */
+  readonly version?: string;
   readonly writable?: boolean;
   /** Of the database. */
   readonly schema?: number;
@@ -37,6 +40,7 @@ export async function describeStore(store: Store): Promise<StoreDescription> {
   const common = { url: store.uri, storeDir: store.storeDir };
   if (isLocal(store)) return { ...common, ...(await describeLocal(store)) };
   if (store instanceof BinaryCacheStore) return { ...common, ...(await describeCache(store)) };
+  if (isRemoteStore(store)) return { ...common, ...(await describeRemote(store)) };
   return common;
 }
 
@@ -57,6 +61,14 @@ async function describeLocal(store: LocalStore): Promise<Omit<StoreDescription, 
   };
 }
 
+async function describeRemote(store: RemoteStore): Promise<Omit<StoreDescription, 'url' | 'storeDir'>> {
+  const { nixVersion, trustsUs } = await store.queryDaemon();
+  return {
+    ...(nixVersion !== undefined && { version: nixVersion }),
+    ...(trustsUs !== undefined && { trusted: trustsUs }),
+  };
+}
+
 /** What Nix takes where a cache does not say. */
 const DEFAULT_PRIORITY = 50;
 
@@ -67,11 +79,12 @@ async function describeCache(store: BinaryCacheStore): Promise<Omit<StoreDescrip
 
 /** Lines of `Name: value`, the first ones as Nix has them. */
 export function descriptionLines(description: StoreDescription): string[] {
-  const { url, storeDir, trusted, writable, schema, stateDir, realStoreDir } = description;
+  const { url, version, storeDir, trusted, writable, schema, stateDir, realStoreDir } = description;
   const { validPaths, narSize, diskFree, diskSize, priority, wantMassQuery } = description;
   const size = (bytes: number): string => `${formatBytes(bytes)} (${bytes} bytes)`;
   const rows: readonly (readonly [string, string | number | undefined])[] = [
     ['Store URL', url],
+    ['Version', version],
     ['Trusted', trusted === undefined ? undefined : Number(trusted)],
     [
       'Store directory',

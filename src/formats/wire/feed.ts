@@ -1,5 +1,8 @@
 /** Drives a reading from chunks of any size. */
-import type { Reading } from './read.ts';
+import { type Reading, wireError } from './read.ts';
+
+/** In bytes, of all that one reading takes: what a list of all paths of a very large store would be. */
+const MAX_READING_LENGTH = 256 * 1024 * 1024;
 
 /** Bytes that have come and are not read yet. */
 export class WireInput {
@@ -60,12 +63,19 @@ export class WireInput {
 export class Feeding<T> {
   readonly #reading: Reading<T>;
   readonly #input: WireInput;
+  readonly #limit: number;
   #step: IteratorResult<number, T>;
+  /** Bytes that have been read. */
+  #length = 0;
 
-  /** @throws what the reading throws. */
-  constructor(reading: Reading<T>, input: WireInput) {
+  /**
+   * @param limit - in bytes, of all that is read.
+   * @throws what the reading throws.
+   */
+  constructor(reading: Reading<T>, input: WireInput, limit: number = MAX_READING_LENGTH) {
     this.#reading = reading;
     this.#input = input;
+    this.#limit = limit;
     this.#step = reading.next();
   }
 
@@ -73,12 +83,14 @@ export class Feeding<T> {
    * Goes on as far as the input reaches.
    *
    * @returns what was read, or undefined where more has to come.
-   * @throws what the reading throws.
+   * @throws what the reading throws, and {@link FormatError} where it wants more than the limit.
    */
   advance(): { readonly value: T } | undefined {
     while (!this.#step.done) {
+      if (this.#length + this.#step.value > this.#limit) throw wireError(`an answer of more than ${this.#limit} bytes`);
       const bytes = this.#input.take(this.#step.value);
       if (bytes === undefined) return undefined;
+      this.#length += bytes.length;
       this.#step = this.#reading.next(bytes);
     }
     return { value: this.#step.value };

@@ -18,6 +18,7 @@ import { writeBasicDerivation } from '../../formats/wire/derivation.ts';
 import { type Reading, readInteger, readMessage } from '../../formats/wire/read.ts';
 import { readStorePaths, writeStorePath, writeStorePaths } from '../../formats/wire/store-paths.ts';
 import type { WireWriter } from '../../formats/wire/write.ts';
+import type { DaemonInfo } from '../../formats/worker-protocol/handshake.ts';
 import type { BuildMode, BuildOptions } from '../build-store.ts';
 import type { AddOptions, ObjectSource, RemoteStore, ValidPathsOptions } from '../remote-store.ts';
 import type { NarOptions, NarSource, QueryOptions, Sink } from '../store.ts';
@@ -51,6 +52,11 @@ export class ServeStore implements RemoteStore {
     this.#settings = options.settings;
     this.#pool = new ConnectionPool({ limit: options.maxConnections, open });
     this.#infos = new InfoBatches((paths, asked) => this.queryPathInfos(paths, asked), options.maxConnections);
+  }
+
+  /** The protocol has no words for what it is. */
+  queryDaemon({ signal }: QueryOptions = {}): Promise<DaemonInfo> {
+    return this.#pool.run(async () => ({ nixVersion: undefined, trustsUs: undefined }), { signal });
   }
 
   queryPathInfo(path: StorePath, options?: QueryOptions): Promise<PathInfo | undefined> {

@@ -107,7 +107,7 @@ export class WorkerClient implements Peer {
   }
 
   /** What a daemon said no with. */
-  asError({ message, traces }: DaemonError): SluiceError {
+  #asError({ message, traces }: DaemonError): SluiceError {
     const text = `'${this.#uri}': ${[...traces.toReversed(), message].map(plainText).join(': ')}`;
     if (!REFUSALS.test(message)) return new RemoteError(text);
     const context: ErrorContext = {
@@ -123,7 +123,7 @@ export class WorkerClient implements Peer {
       if (message.kind === 'read') throw wireError('the daemon asks for data that it does not get');
       if (message.kind === 'error') {
         if (isLast) this.connection.settle();
-        throw this.asError(message.error);
+        throw this.#asError(message.error);
       }
       onMessage?.(message);
     }
@@ -150,7 +150,10 @@ export class WorkerClient implements Peer {
         throw error;
       }
     }
-    await frames.finish();
+    // Who has refused may be gone.
+    await frames.finish().catch((error) => {
+      if (refused === undefined) throw error;
+    });
     await heard;
     if (refused !== undefined) throw (refused as { readonly error: unknown }).error;
   }

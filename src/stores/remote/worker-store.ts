@@ -61,7 +61,6 @@ export class WorkerStore implements RemoteStore {
     this.#infos = new InfoBatches((paths, asked) => this.queryPathInfos(paths, asked), options.maxConnections);
   }
 
-  /** What the daemon says of itself: its version, and whether it trusts us. */
   queryDaemon({ signal }: QueryOptions = {}): Promise<DaemonInfo> {
     return this.#pool.run(async ({ daemon }) => daemon, { signal });
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FormatError } from '../../../src/errors.ts';
-import { WireInput } from '../../../src/formats/wire/feed.ts';
+import { Feeding, WireInput } from '../../../src/formats/wire/feed.ts';
 import {
   type Reading,
   readBigInteger,
@@ -80,4 +80,17 @@ test('input gives what it has, across chunks, and takes back what was too much',
   assert.equal(Buffer.from(input.take(3)!).toString(), 'xyf');
   assert.equal(input.length, 0);
   assert.equal(input.takeChunk(), undefined);
+});
+
+test('all that one reading takes has a limit, however small its parts are', () => {
+  const input = new WireInput();
+  const feeding = new Feeding(
+    readList(() => readString()),
+    input,
+    64,
+  );
+  input.push(wire(1_000, 'a', 'b', 'c'));
+  assert.equal(feeding.advance(), undefined);
+  input.push(wire('d'));
+  assert.throws(() => feeding.advance(), FormatError);
 });
