@@ -12,6 +12,7 @@ import type { BuildReply, Notice, Request } from '../../src/pool/messages.ts';
 import { WorkerPool } from '../../src/pool/worker-pool.ts';
 import { makeSettings, type Settings } from '../../src/settings.ts';
 import type { LocalStore } from '../../src/stores/local-store.ts';
+import { removeTree } from '../../src/stores/remove-tree.ts';
 import type { Staging } from '../../src/stores/staging.ts';
 import { openTestStore } from '../support/local-store.ts';
 import { Nix, nixMissing } from '../support/nix.ts';
@@ -235,4 +236,34 @@ test('who is not trusted there asks for the derivation itself', { skip: nixMissi
     [out],
   );
   assert.deepEqual(await daemon.nix.problems(daemon.root), []);
+});
+
+test('with builders-use-substitutes nothing is sent that the other side can fetch', {
+  skip: nixMissing || sshdMissing,
+}, async () => {
+  await using resources = new AsyncDisposableStack();
+  const { path } = resources.use(await makeScratch());
+  const lines = ['substitute = true', `substituters = file://${path}/cache`, 'require-sigs = false'];
+  const place = await openPlace(resources, lines);
+  const copy = [
+    'copy',
+    '--no-check-sigs',
+    '--from',
+    place.localRoot,
+    '--to',
+    `file://${path}/cache`,
+    full(USER.info.path),
+  ];
+  await place.nix.output('nix', ...copy);
+  // Whoever would read them here finds nothing.
+  for (const input of INPUTS) await removeTree(place.local.realPath(input));
+  const made = makeDerivation('substituted', SCRIPT);
+  await assert.rejects(build(place, made, { scheme: 'ssh-ng' }), { code: 'ERR_INVALID_PATH' });
+  const settings = { buildersUseSubstitutes: true };
+  const { outputs } = await build(
+    place,
+    { ...made, ...makeDerivation('fetched', SCRIPT) },
+    { scheme: 'ssh-ng', settings },
+  );
+  assert.equal(outputs.length, 1);
 });
