@@ -7,11 +7,17 @@ import { openStoreOnce } from '../src/stores/open-store.ts';
 import { isRemoteStore, type ObjectSource } from '../src/stores/remote-store.ts';
 import type { Store } from '../src/stores/store.ts';
 
-const copyPaths: Handler<'copyPaths'> = async ({ from, to, infos, checkSigs }, context) => {
+const copyPaths: Handler<'copyPaths'> = async ({ from, to, infos, others, checkSigs }, context) => {
   const { settings, signal, tell } = context;
   const [source, destination] = await Promise.all([openStoreOnce(from, settings), openStoreOnce(to, settings)]);
   if (!isRemoteStore(destination)) throw new Error(`unreachable: '${destination.uri}' is no remote store`);
-  const objects = infos.map((info) => exported(source, info, context, (received) => tell({ kind: 'sent', received })));
+  const asked = new Set([...infos.map(({ path }) => path), ...others]);
+  const valid = await destination.queryValidPaths([...asked].sort(), { signal });
+  tell({ kind: 'valid', paths: [...valid] });
+  const missing = infos.filter(({ path }) => !valid.has(path));
+  const objects = missing.map((info) =>
+    exported(source, info, context, (received) => tell({ kind: 'sent', received })),
+  );
   await destination.addMultipleToStore(objects, { signal, checkSigs });
   return {};
 };

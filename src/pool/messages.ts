@@ -233,14 +233,19 @@ export interface Jobs {
       readonly uploadedBytes: number;
     };
   };
-  /** Copies paths into a store behind a protocol of Nix, over one connection. Tells of each when it is gone. */
+  /**
+   * Copies what is missing into a store behind a protocol of Nix, over one connection. Tells first what is valid there,
+   * and then of each path when it is gone.
+   */
   readonly copyPaths: {
     readonly request: {
       readonly from: string;
       /** URI of the remote store. */
       readonly to: string;
-      /** Of paths that are not valid there, references first. */
+      /** References first. */
       readonly infos: readonly (PathInfo | NarInfo)[];
+      /** Others of which it is of interest whether they are valid there. */
+      readonly others: readonly StorePath[];
       /** Whether the other side is to check signatures. */
       readonly checkSigs: boolean;
     };
@@ -260,6 +265,8 @@ export type Notice =
   | { readonly kind: 'phase'; readonly phase: string }
   /** For the user, in words. */
   | { readonly kind: 'warning'; readonly message: string }
+  /** Of the paths that are to be copied these are there already. */
+  | { readonly kind: 'valid'; readonly paths: readonly StorePath[] }
   /** The next of several paths is on its way, or all of it is gone. */
   | { readonly kind: 'sending' }
   | { readonly kind: 'sent'; readonly received: Received };

@@ -31,15 +31,15 @@ export interface CopyToRemoteOptions {
  * Makes `paths` valid in `to`, with all that they refer to.
  *
  * @returns how each ended, in order. After a failure those are valid that were complete before.
- * @throws the reason of `signal`; where `to` cannot be asked.
+ * @throws the reason of `signal`.
  */
 export async function copyToRemote(options: CopyToRemoteOptions): Promise<RealiseResult[]> {
   const { from, to, paths, closure, checkSigs, settings, events, signal } = options;
   const known = new Set(closure.map(({ path }) => path));
-  const valid = await to.queryValidPaths([...new Set([...known, ...paths])].sort(), { signal });
-  const missing = closure.filter(({ path }) => !valid.has(path)).map(asCopied);
-  const failure = missing.length === 0 ? undefined : await send();
-  const now = failure === undefined ? known : await to.queryValidPaths(paths, { signal });
+  let valid: ReadonlySet<StorePath> = new Set();
+  const failure = await send();
+  const now = failure === undefined ? known : await to.queryValidPaths(paths, { signal }).catch(() => valid);
+  signal?.throwIfAborted();
   return paths.map((path) => {
     const result = resultOf(path);
     events.emit('goalFinished', { path, result });
@@ -48,17 +48,28 @@ export async function copyToRemote(options: CopyToRemoteOptions): Promise<Realis
 
   async function send(): Promise<SluiceError | undefined> {
     await using pool = new WorkerPool({ settings });
-    const sending = new Sending(missing, from.uri, events);
-    const request = { from: from.openUri, to: to.openUri, infos: missing, checkSigs };
+    let sending: Sending | undefined;
+    const others = paths.filter((path) => !known.has(path));
+    const request = { from: from.openUri, to: to.openUri, infos: closure.map(asCopied), others, checkSigs };
+    const onNotice = (notice: Notice): void => {
+      if (notice.kind !== 'valid') {
+        sending?.hear(notice);
+        return;
+      }
+      const there = new Set(notice.paths);
+      valid = there;
+      sending = new Sending(
+        closure.filter(({ path }) => !there.has(path)),
+        from.uri,
+        events,
+      );
+    };
+    const onProgress = (progress: Progress): void => sending?.progress(progress);
     try {
-      await pool.run('copyPaths', request, {
-        signal,
-        onNotice: (notice) => sending.hear(notice),
-        onProgress: (progress) => sending.progress(progress),
-      });
+      await pool.run('copyPaths', request, { signal, onNotice, onProgress });
       return undefined;
     } catch (error) {
-      sending.fail(signal?.aborted ? undefined : asSluiceError(error));
+      sending?.fail(signal?.aborted ? undefined : asSluiceError(error));
       signal?.throwIfAborted();
       return asSluiceError(error);
     }
