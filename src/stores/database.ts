@@ -33,6 +33,7 @@ export class StoreDatabase implements Disposable {
   readonly #storeDir: StoreDir;
   readonly #statements: ReturnType<typeof prepare>;
   readonly #transaction: Sqlite.Transaction<(action: () => unknown) => unknown>;
+  readonly #read: Sqlite.Transaction<(paths: readonly StorePath[]) => StorePath[]>;
   /** Of valid paths. Holds until another connection commits, or a transaction of ours is undone. */
   readonly #ids = new Map<StorePath, number>();
   #dataVersion: unknown;
@@ -47,6 +48,7 @@ export class StoreDatabase implements Disposable {
       this.#forgetIdsIfChanged();
       return action();
     });
+    this.#read = connection.transaction((paths) => paths.filter((path) => this.isValidPath(path)));
   }
 
   [Symbol.dispose](): void {
@@ -66,6 +68,11 @@ export class StoreDatabase implements Disposable {
 
   isValidPath(path: StorePath): boolean {
     return this.#statements.id.get(this.#print(path)) !== undefined;
+  }
+
+  /** Those of `paths` that are valid, at one moment: a question for itself each takes and releases locks. */
+  filterValid(paths: readonly StorePath[]): StorePath[] {
+    return this.#read.deferred(paths);
   }
 
   /** @throws {StoreError} where the row is broken. */

@@ -121,7 +121,7 @@ export class LocalStore implements Store {
       if (start > 0) await setImmediate();
       signal?.throwIfAborted();
       const chunk = all.slice(start, start + QUERY_CHUNK);
-      const found = await this.#query((database) => chunk.filter((path) => database.isValidPath(path)), signal);
+      const found = await this.#query((database) => database.filterValid(chunk), signal);
       for (const path of found) valid.add(path);
     }
     return valid;

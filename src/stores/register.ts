@@ -127,16 +127,15 @@ async function registerGroup(
   });
   putOffWithOthers(tried, putOff);
   const locked = tried.filter(({ info }) => !putOff.has(info.path));
-  const valid = new Set(
-    await whenFree(() => locked.filter(({ info }) => database.isValidPath(info.path)), signal, database.file),
-  );
-  for (const { info } of valid) outcomes.tell({ path: info.path, state: 'alreadyValid' });
+  const paths = locked.map(({ info }) => info.path);
+  const valid = new Set(await whenFree(() => database.filterValid(paths), signal, database.file));
+  for (const path of valid) outcomes.tell({ path, state: 'alreadyValid' });
 
   const moved = new Map<StagedPath, MovedPath>();
   using undo = new DisposableStack();
   undo.defer(() => moved.values().forEach(moveBack)); // those that are still there
   const inPlace = outcomes.filter(
-    locked.filter((staged) => !valid.has(staged)),
+    locked.filter(({ info }) => !valid.has(info.path)),
     (staged) => {
       const one = moveIn(staged, storeDir, realPathOf(context, staged));
       moved.set(staged, one);

@@ -46,6 +46,17 @@ describe('the database of a local store', () => {
     assert.deepEqual(database.queryPathInfo(BUILT.path), { ...BUILT, contentAddress: undefined });
   });
 
+  test('says of many paths which are valid, as of one moment', async () => {
+    await using resources = new AsyncDisposableStack();
+    const { database, other } = await openDatabase(resources);
+    insert(database, LEAF);
+    assert.deepEqual(database.filterValid([USER.path, LEAF.path, BUILT.path]), [LEAF.path]);
+    assert.deepEqual(database.filterValid([]), []);
+    other.exec('begin immediate'); // whoever writes holds up no reader
+    assert.deepEqual(database.filterValid([LEAF.path]), [LEAF.path]);
+    other.exec('rollback');
+  });
+
   /** The columns as Nix 2.8 writes them: libstore/local-store.cc, LocalStore::addValidPath. */
   test('has rows as Nix writes them', async () => {
     await using resources = new AsyncDisposableStack();
