@@ -94,6 +94,11 @@ export class PlainConnection implements Carrier {
     return this.#isOpen && !this.#isLast;
   }
 
+  /** Whether somebody's answer depends on how soon others are answered. */
+  get isShared(): boolean {
+    return this.#requests.length > 1 || this.#requests[0]?.isAhead === true;
+  }
+
   /** Whether all that it carries are small. */
   get isQuick(): boolean {
     return this.#requests.every(({ isSmall }) => isSmall);
@@ -108,7 +113,8 @@ export class PlainConnection implements Carrier {
     request.carrier = this;
     this.#output += request.text;
     this.#requests.push(request);
-    if (this.#requests.length === 1) request.begin(this.#now());
+    request.isAhead = this.#requests.length > 1;
+    if (!request.isAhead) request.begin(this.#now());
   }
 
   flush(): void {
@@ -123,10 +129,18 @@ export class PlainConnection implements Carrier {
     this.#timer = setTimeout(() => this.#close(undefined), milliseconds).unref();
   }
 
-  /** Where the answer that is due has kept others waiting for so many milliseconds, they go elsewhere. */
-  split(milliseconds: number): void {
+  /**
+   * Where the answer that is due has kept others waiting for `late` milliseconds, they go elsewhere; after `lost`
+   * milliseconds so does who waits for it, as far as the server may have lost what it was sent too soon.
+   */
+  split(late: number, lost: number): void {
     const [first, ...others] = this.#requests;
-    if (others.length === 0 || this.#now() - first!.since < milliseconds) return;
+    const waited = first === undefined ? 0 : this.#now() - first.since;
+    if (waited >= lost && first!.isAhead && this.#head === undefined) {
+      this.#close(undefined);
+      return;
+    }
+    if (waited < late || others.length === 0) return;
     this.#isLast = true; // their answers are not wanted any more
     this.#requests.length = 1;
     for (const request of others) this.#move(request);

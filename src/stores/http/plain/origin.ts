@@ -19,6 +19,8 @@ const DEPTH = 16;
 const FEW = 4;
 /** Who has waited behind another for so many milliseconds goes elsewhere. */
 const LATE = 100;
+/** After so many milliseconds a server may have lost a request that it was sent before it had answered another. */
+const LOST = 1_000;
 
 export interface OriginOptions extends ConnectOptions {
   /** Connections at once; may be infinite. */
@@ -142,8 +144,8 @@ export class PlainOrigin implements ConnectionOwner {
   /** Where the event loop was busy answers may be there, and only not read yet. */
   #lookForLate(): void {
     setImmediate(() => {
-      for (const connection of [...this.#connections]) connection.split(LATE);
-      if ([...this.#connections].some(({ load }) => load > 1)) return;
+      for (const connection of [...this.#connections]) connection.split(LATE, LOST);
+      if ([...this.#connections].some(({ isShared }) => isShared)) return;
       clearInterval(this.#watch);
       this.#watch = undefined;
     });

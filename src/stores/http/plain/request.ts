@@ -28,6 +28,8 @@ export class PlainRequest implements Dispatcher.DispatchController {
   carrier: Carrier | undefined;
   /** Whether another connection has carried it in vain. */
   hasMoved = false;
+  /** Whether it was sent before the answer to another had come. */
+  isAhead = false;
   /** Since when nothing but its answer can come next; in milliseconds. */
   since = 0;
   aborted = false;

@@ -152,7 +152,26 @@ describe('plain requests', () => {
     }
   });
 
-  test('are made once more where a connection that was kept has ended, and fail where a new one does', async () => {
+  test('are made once more where a server forgets what comes before it has answered', async () => {
+    await using resources = new AsyncDisposableStack();
+    let isLost = false;
+    const { origin } = await serve(resources, (peer) => {
+      peer.answer();
+      if (peer.waiting.length === 0) return;
+      isLost = true;
+      peer.waiting.length = 0;
+    });
+    let time = 0;
+    const now = (): number => {
+      if (isLost) time += 500; // whenever somebody looks
+      return time;
+    };
+    const agent = open(resources, NONE, { ...OPTIONS, now });
+    await ask(agent, origin, 'first');
+    assert.deepEqual(await Promise.all(numbers(3).map((name) => ask(agent, origin, name))), numbers(3));
+  });
+
+  test('are made once more where a connection a connection that was kept has ended, and fail where a new one does', async () => {
     await using resources = new AsyncDisposableStack();
     let count = 0;
     const { origin } = await serve(resources, (peer) => {
