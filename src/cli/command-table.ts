@@ -51,6 +51,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/why-depends.ts')).whyDependsCommand,
   },
   {
+    name: 'log',
+    summary: 'print what the builders of store paths printed',
+    load: async () => (await import('./commands/log.ts')).logCommand,
+  },
+  {
     name: 'store',
     summary: 'describe a store, and write down or load what it knows',
     load: async () => (await import('./commands/store.ts')).storeCommand,

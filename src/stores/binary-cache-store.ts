@@ -16,10 +16,11 @@ import { downloadNar } from './binary-cache/nar-download.ts';
 import { NarInfos } from './binary-cache/nar-infos.ts';
 import { CacheWriter, type WriteOptions } from './binary-cache/writer.ts';
 import type { BinaryCacheOptions } from './binary-cache-params.ts';
+import type { LogStore } from './build-log.ts';
 import type { CacheTransport } from './cache-transport.ts';
-import type { InfoOptions, NarOptions, NarSource, QueryOptions, Sink, Store } from './store.ts';
+import type { InfoOptions, NarOptions, NarSource, QueryOptions, Sink } from './store.ts';
 
-export class BinaryCacheStore implements Store {
+export class BinaryCacheStore implements LogStore {
   readonly uri: string;
   readonly openUri: string;
   readonly storeDir: StoreDir;
@@ -95,6 +96,16 @@ export class BinaryCacheStore implements Store {
       await downloadNar(this.#transport, narInfo, this.#print(info.path), sink, options);
     } catch (error) {
       if (error instanceof SubstituteGoneError) this.forget(info.path);
+      throw error;
+    }
+  }
+
+  async pourBuildLog(drvPath: StorePath, sink: Sink, options: QueryOptions = {}): Promise<boolean> {
+    try {
+      await this.#transport.streamFile(`log/${drvPath}`, sink, options);
+      return true;
+    } catch (error) {
+      if (error instanceof SubstituteGoneError) return false;
       throw error;
     }
   }

@@ -35,6 +35,8 @@ export interface LocalStoreLayout {
   readonly realStoreDir: string;
   /** Database, roots, locks. */
   readonly stateDir: string;
+  /** Build logs. */
+  readonly logDir: string;
   /** Neither locks nor changes anything; the store must exist. */
   readonly readOnly: boolean;
 }
@@ -49,16 +51,19 @@ const PARAMS = ['root', 'store', 'real', 'state', 'log', 'read-only'] as const;
  * Reads a reference `local?…` or one with a directory, which is a chroot store: logical `/nix/store`, physical
  * `DIR/nix/store`. As in Nix, `store` changes only what paths start with when there is a root.
  *
+ * @param environment - of it `NIX_LOG_DIR` counts, where there is no root.
  * @throws {UsageError} on an unknown parameter, or a directory that is not absolute.
  */
-export function layoutOf(reference: StoreReference): LocalStoreLayout {
+export function layoutOf(reference: StoreReference, environment: NodeJS.ProcessEnv = process.env): LocalStoreLayout {
   checkParams(reference, PARAMS);
   const { params } = reference;
   const storeDir = storeDirParam(params);
   const root = params.root ?? (reference.authority === '' ? undefined : pathOfStoreReference(reference));
   const realStoreDir = params.real ?? (root === undefined ? storeDir : join(root, 'nix/store'));
   const stateDir = params.state ?? join(root ?? '/', 'nix/var/nix');
-  for (const dir of [root ?? '/', realStoreDir, stateDir]) {
+  const usualLogDir = root === undefined ? environment.NIX_LOG_DIR : undefined;
+  const logDir = params.log ?? usualLogDir ?? join(root ?? '/', 'nix/var/log/nix');
+  for (const dir of [root ?? '/', realStoreDir, stateDir, logDir]) {
     if (!isAbsolute(dir)) throw new UsageError(`a local store wants absolute directories, got '${dir}'`);
   }
   return {
@@ -66,6 +71,7 @@ export function layoutOf(reference: StoreReference): LocalStoreLayout {
     storeDir,
     realStoreDir,
     stateDir,
+    logDir,
     readOnly: booleanParam(params, 'read-only') ?? false,
   };
 }

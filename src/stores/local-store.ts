@@ -18,6 +18,8 @@ import type { Registration } from '../formats/validity-registration.ts';
 import type { Settings } from '../settings.ts';
 import { type AddPathOptions, addPath, addTextToStore } from './add-path.ts';
 import { addToStore } from './add-to-store.ts';
+import { pourLogFile } from './build-log/log-file.ts';
+import type { LogStore } from './build-log.ts';
 import type { StoreDatabase } from './database.ts';
 import { DerivationReader } from './derivations.ts';
 import { type SpaceClaim, SpaceClaims } from './free-space.ts';
@@ -38,7 +40,7 @@ import { lockPath, replacePath } from './replace-path.ts';
 import { whenFree } from './sqlite.ts';
 import type { StagedPath } from './staged-path.ts';
 import { openStaging, removeStaleStaging, type Staging } from './staging.ts';
-import type { NarOptions, NarSource, QueryOptions, Sink, Store } from './store.ts';
+import type { NarOptions, NarSource, QueryOptions, Sink } from './store.ts';
 import type { Step, StoreTotals } from './store-queries.ts';
 
 export type { RegisterOptions, RegisterOutcome } from './register.ts';
@@ -57,7 +59,7 @@ export async function openLocalStore(reference: StoreReference, settings: Settin
   return new LocalStore(layoutOf(reference), settings);
 }
 
-export class LocalStore implements Store {
+export class LocalStore implements LogStore {
   readonly uri: string;
   readonly openUri: string;
   readonly storeDir: StoreDir;
@@ -65,6 +67,8 @@ export class LocalStore implements Store {
   readonly realStoreDir: string;
   /** Where database, roots and locks are. */
   readonly stateDir: string;
+  /** Where logs of builds are. */
+  readonly logDir: string;
   readonly #layout: LocalStoreLayout;
   readonly #settings: Settings;
   readonly #derivations = new DerivationReader(this);
@@ -79,6 +83,7 @@ export class LocalStore implements Store {
     this.storeDir = layout.storeDir;
     this.realStoreDir = layout.realStoreDir;
     this.stateDir = layout.stateDir;
+    this.logDir = layout.logDir;
     this.#layout = layout;
     this.#settings = settings;
     this.#space = new SpaceClaims({ directory: layout.realStoreDir });
@@ -323,6 +328,10 @@ export class LocalStore implements Store {
     // Files that are there already become links, which need no room.
     const size = this.#settings.autoOptimiseStore ? 0 : narSize;
     return await this.#space.claim({ subject: `'${printStorePath(this.storeDir, path)}'`, size, makeRoom });
+  }
+
+  async pourBuildLog(drvPath: StorePath, sink: Sink, options?: QueryOptions): Promise<boolean> {
+    return await pourLogFile(this.logDir, drvPath, sink, options);
   }
 
   /** A file name for the part of a large download that a killed process leaves to the next: see {@link partialLocation}. */

@@ -43,6 +43,19 @@ describe('the layout of a local store', () => {
     });
   }
 
+  /** The same manual page, "log". */
+  const LOG_DIRS = [
+    ['local', {}, '/nix/var/log/nix'],
+    ['local', { NIX_LOG_DIR: '/logs' }, '/logs'],
+    ['/x', { NIX_LOG_DIR: '/logs' }, '/x/nix/var/log/nix'],
+    ['local?log=/l', { NIX_LOG_DIR: '/logs' }, '/l'],
+  ] as const;
+  for (const [uri, environment, wanted] of LOG_DIRS) {
+    test(`has its logs in ${wanted}, as ${uri} with ${JSON.stringify(environment)}`, () => {
+      assert.equal(layoutOf(parseStoreReference(uri), environment).logDir, wanted);
+    });
+  }
+
   test('has read-only in its URI, so that it stays so', () => {
     const layout = layoutOf(parseStoreReference('local?read-only=1&root=/x'));
     assert.equal(layout.readOnly, true);
