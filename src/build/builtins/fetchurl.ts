@@ -42,11 +42,16 @@ export async function fetchurl(context: BuiltinContext): Promise<void> {
     } catch (error) {
       signal.throwIfAborted();
       const { message } = asStoreError(`cannot write '${out}'`, error);
-      const problem = `unable to download '${withoutCredentials(source)}': ${message}`;
+      const problem = `unable to download '${describeUrl(source)}': ${message}`;
       if (isLast) throw builtinFailure(problem, { cause: error, status: 'transientFailure', hint: hintOf(error) });
       log(problem);
     }
   }
+}
+
+/** Without credentials, and without the query, which can be as good as a password. */
+function describeUrl(text: string): string {
+  return withoutCredentials(text).replace(/[?#].*$/s, '');
 }
 
 /** Mirrors have files by their hash, which is that of the contents. */

@@ -41,6 +41,9 @@ export class TarExtractor implements Disposable {
     this.#limits = limits;
     this.#parser = new Parser({ strict: true });
     this.#parser.on('entry', (entry: ReadEntry) => this.#guard(() => this.#entry(entry)));
+    this.#parser.on('ignoredEntry', ({ type, size }: ReadEntry) => {
+      this.#problem ??= this.#refuse(`it has a ${type} of ${size} bytes`);
+    });
     this.#parser.on('error', (error: Error) => {
       this.#problem ??= new FormatError(FORMAT, this.#offset, error.message, { cause: error });
     });
