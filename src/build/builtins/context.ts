@@ -9,7 +9,11 @@ export interface BuiltinContext {
   readonly env: ReadonlyMap<string, string>;
   /** By the name of each output: where it is to be made, in a directory that exists. */
   readonly outputs: ReadonlyMap<string, string>;
-  /** Where something in the store lies; takes and gives full paths. */
+  /**
+   * Where something in the store lies; takes and gives full paths.
+   *
+   * @throws {FormatError} on what is in no store path.
+   */
   realPath(fullStorePath: string): string;
   readonly settings: Settings;
   readonly signal: AbortSignal;

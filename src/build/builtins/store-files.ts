@@ -4,6 +4,7 @@
  */
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
+import { FormatError } from '../../errors.ts';
 import { bytePath, fsPath } from '../../stores/optimise/byte-path.ts';
 import { kindOf, readDirectory } from '../../stores/optimise/read-directory.ts';
 
@@ -23,7 +24,7 @@ export class StoreFiles {
   /** Of directories that have been looked up. */
   readonly #directories = new Map<string, StoreFile | undefined>();
 
-  /** @param storeDir - what `realPath` takes is in there. */
+  /** @param realPath - takes full names in `storeDir`; a {@link FormatError} says that no store path has such a name. */
   constructor(storeDir: string, realPath: (fullStorePath: string) => string) {
     this.#realPath = realPath;
     this.#storeDir = bytePath(storeDir);
@@ -54,9 +55,9 @@ export class StoreFiles {
     const directory = parent === this.#storeDir ? { path: parent } : this.#resolveDirectory(parent, links);
     if (directory === undefined) return undefined;
     const found = `${directory.path}/${posix.basename(path)}`;
-    const location = this.#locate(found);
-    const stats = lstatSync(fsPath(location), { throwIfNoEntry: false });
-    if (stats === undefined) return undefined;
+    const location = this.#tryLocate(found);
+    const stats = location && lstatSync(fsPath(location), { throwIfNoEntry: false });
+    if (!location || !stats) return undefined;
     const kind = kindOf(stats);
     if (kind !== 'symlink') return { path: found, kind };
     if (links === MAX_LINKS) return undefined;
@@ -70,6 +71,16 @@ export class StoreFiles {
       this.#directories.set(path, file?.kind === 'directory' ? file : undefined);
     }
     return this.#directories.get(path);
+  }
+
+  /** @returns undefined where no store path has such a name. */
+  #tryLocate(path: string): string | undefined {
+    try {
+      return this.#locate(path);
+    } catch (error) {
+      if (error instanceof FormatError) return undefined;
+      throw error;
+    }
   }
 
   #locate(path: string): string {
