@@ -1,5 +1,5 @@
 /** One store path between staging and its place in the store directory. */
-import { chmodSync, lstatSync, renameSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { StoreError } from '../errors.ts';
 import { isContentAddressed, type PathInfo } from '../formats/path-info.ts';
 import {
@@ -12,6 +12,7 @@ import {
 } from '../formats/store-path.ts';
 import type { OutputRow } from './database.ts';
 import { readDerivationOutputs } from './derivation-file.ts';
+import { renameObject } from './rename-object.ts';
 
 /** A store path that is complete but not yet valid. */
 export interface StagedPath {
@@ -67,35 +68,17 @@ export function moveIn(staged: StagedPath, storeDir: StoreDir, realPath: string)
   let leftover: string | undefined;
   if (lstatSync(realPath, { throwIfNoEntry: false }) !== undefined) {
     leftover = `${location}.leftover`;
-    rename(realPath, leftover);
+    renameObject(realPath, leftover);
   }
-  rename(location, realPath);
+  renameObject(location, realPath);
   return { staged, realPath, leftover, outputs };
 }
 
 /** Takes a path that did not become valid back to the staging directory. Where that fails it stays, still not valid. */
 export function moveBack({ staged, realPath }: MovedPath): void {
   try {
-    rename(realPath, staged.location);
+    renameObject(realPath, staged.location);
   } catch {}
-}
-
-/** rename(2), also of a read-only directory by an ordinary user. */
-function rename(from: string, to: string): void {
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
-    const stats = lstatSync(from);
-    if (!stats.isDirectory()) throw error;
-    // A new parent is a new `..`, for which the directory itself must be writable. Its modification time stays.
-    using restore = new DisposableStack();
-    let name = from;
-    chmodSync(from, 0o755);
-    restore.defer(() => chmodSync(name, stats.mode & 0o7777));
-    renameSync(from, to);
-    name = to;
-  }
 }
 
 function readOutputs(file: string, storeDir: StoreDir): readonly OutputRow[] {

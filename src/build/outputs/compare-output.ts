@@ -3,13 +3,13 @@
  *
  * Source: Nix 2.35 libstore/unix/build/derivation-builder.cc, registerOutputs, handleDiffHook.
  */
-import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildError } from '../../errors.ts';
 import { type Hash, hashesEqual } from '../../formats/hash.ts';
 import type { Settings } from '../../settings.ts';
 import { asStoreError } from '../../stores/fs-errors.ts';
 import { removeTree } from '../../stores/remove-tree.ts';
+import { renameObject } from '../../stores/rename-object.ts';
 import { runDiffHook } from './diff-hook.ts';
 import type { TakenOutput } from './take-output.ts';
 import { findDifferences } from './tree-differences.ts';
@@ -65,7 +65,7 @@ export async function compareOutput(
 async function keep(location: string, checked: string): Promise<void> {
   try {
     await removeTree(checked);
-    await rename(location, checked);
+    renameObject(location, checked);
   } catch (error) {
     throw asStoreError(`cannot keep '${checked}'`, error);
   }

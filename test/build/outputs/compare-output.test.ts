@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Hash } from '../../../src/formats/hash.ts';
+import { renameObject } from '../../../src/stores/rename-object.ts';
 import { BuiltOutputs, type FinishOptions, failsWith } from '../../support/built-outputs.ts';
 
 /** Makes an output, once for the store and then again to be checked. */
@@ -14,7 +15,7 @@ async function twice(
   make(built.location(), 'first');
   const [output] = await built.finish();
   const registered = join(built.realStoreDir, built.path());
-  renameSync(built.location(), registered);
+  renameObject(built.location(), registered);
   make(built.location(), 'second');
   const narHash: Hash = output!.info.narHash;
   const outputs = [{ name: 'out', path: built.path(), narHash }];
@@ -81,6 +82,16 @@ describe('checking whether an output comes out the same', () => {
       failsWith('notDeterministic', /differs from '.*-test\.check': it had 10 bytes and has 11/),
     );
     assert.ok(existsSync(`${registered}.check`));
+  });
+
+  test('keep-failed keeps a directory, too', async () => {
+    await using resources = new AsyncDisposableStack();
+    const { check, registered } = await twice(resources, (out, time) => {
+      mkdirSync(out);
+      writeFileSync(join(out, time), '');
+    });
+    await assert.rejects(check({ settings: { keepFailed: true } }), failsWith('notDeterministic', /is new/));
+    assert.ok(existsSync(`${registered}.check/second`));
   });
 
   test('a diff hook is run with both, the derivation and the build directory, and what it prints is told', async () => {
