@@ -1,6 +1,7 @@
 /** What builders that are part of the program get, and how they fail. */
 import { BuildError, type BuildFailureStatus, type ErrorContext } from '../../errors.ts';
 import type { BasicDerivation } from '../../formats/derivation.ts';
+import type { RateLimit } from '../../pool/rate-limit.ts';
 import type { Settings } from '../../settings.ts';
 
 export interface BuiltinContext {
@@ -21,6 +22,8 @@ export interface BuiltinContext {
   log(line: string): void;
   /** More bytes came over the wire. */
   onDownloaded(bytes: number): void;
+  /** That of all threads together, where there is one. */
+  readonly downloadLimit?: RateLimit | undefined;
 }
 
 /** Makes the outputs, and is done when they are there. */

@@ -10,6 +10,7 @@ import { SluiceError, TransferError } from '../../errors.ts';
 import type { ContentAddress } from '../../formats/content-address.ts';
 import { printDigest } from '../../formats/hash.ts';
 import { withoutCredentials } from '../../formats/store-reference.ts';
+import { Throttle } from '../../pool/rate-limit.ts';
 import { openDecoder } from '../../stores/compression.ts';
 import { asStoreError } from '../../stores/fs-errors.ts';
 import { Downloader } from '../../stores/http/downloader.ts';
@@ -65,7 +66,7 @@ async function pour(
   url: string,
   downloader: Downloader,
   sink: Sink,
-  { signal, log, onDownloaded }: BuiltinContext,
+  { signal, log, onDownloaded, downloadLimit }: BuiltinContext,
   impatient: boolean,
 ): Promise<void> {
   const protocol = URL.canParse(url) ? new URL(url).protocol : '';
@@ -73,13 +74,23 @@ async function pour(
     case 'file:':
       return await pourFile(new URL(url), sink, signal);
     case 'http:':
-    case 'https:':
-      return await downloader.download(url, sink, {
+    case 'https:': {
+      const throttle = new Throttle(url, downloadLimit, signal);
+      const throttled: Sink = (chunk) => {
+        const taken = sink(chunk);
+        return throttle.neverRests ? taken : Promise.resolve(taken).then(() => throttle.rest());
+      };
+      return await downloader.download(url, throttled, {
         signal,
         impatient,
-        onDownload: onDownloaded,
+        synchronous: throttle.neverRests, // files are written, and NARs unpacked, at once
+        onDownload: (bytes) => {
+          onDownloaded(bytes);
+          throttle.took(bytes);
+        },
         onRetry: (error) => log(`warning: ${error.message}; trying again`),
       });
+    }
     default:
       throw new TransferError(`builtin:fetchurl has no way to fetch '${protocol || 'what is no URL'}'`, {
         hint: 'URLs of http, https and file are known',

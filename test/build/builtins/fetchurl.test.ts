@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { BUILTINS } from '../../../src/build/builtins/builtins.ts';
 import { hashBytes } from '../../../src/formats/hash.ts';
+import { makeSharedLimit, RateLimit } from '../../../src/pool/rate-limit.ts';
 import type { Settings } from '../../../src/settings.ts';
 import { failsWith, inventedPath } from '../../support/built-outputs.ts';
 import { type HttpCache, type Misbehave, serveCache } from '../../support/http-cache.ts';
@@ -22,6 +23,7 @@ interface Fetch {
   readonly settings?: Partial<Settings>;
   readonly signal?: AbortSignal;
   readonly fixed?: boolean;
+  readonly limit?: RateLimit;
 }
 
 class Case {
@@ -40,11 +42,11 @@ class Case {
     return resources.use(await serveCache(join(this.dir, 'served'), misbehave));
   }
 
-  async fetch({ env, settings, signal, fixed = true }: Fetch): Promise<void> {
+  async fetch({ env, settings, signal, fixed = true, limit: downloadLimit }: Fetch): Promise<void> {
     const outputs = new Map([['out', { path: inventedPath('test'), ...(fixed && { contentAddress: FIXED }) }]]);
     const derivation = { builder: 'builtin:fetchurl', env: new Map(Object.entries(env)), outputs };
     const options = { settings: { ...FAST, ...settings }, ...(signal && { signal }) };
-    await BUILTINS.fetchurl!(builtinContext(derivation, this.out, options, this.told));
+    await BUILTINS.fetchurl!({ ...builtinContext(derivation, this.out, options, this.told), downloadLimit });
   }
 }
 
@@ -59,6 +61,17 @@ describe('builtin:fetchurl', () => {
     assert.deepEqual(readFileSync(one.out), CONTENTS);
     assert.equal(one.told.downloaded, CONTENTS.length);
     assert.equal(lstatSync(one.out).mode & 0o777, 0o644);
+  });
+
+  test('keeps to download-speed', async () => {
+    await using resources = new AsyncDisposableStack();
+    const one = await open(resources);
+    const server = await one.serve(resources);
+    const limit = new RateLimit(makeSharedLimit(1024)!); // for 0.5 MB, of which a tenth of a second comes at once
+    const started = performance.now();
+    await one.fetch({ env: { url: `${server.url}/file` }, limit });
+    assert.ok(performance.now() - started > 300);
+    assert.deepEqual(readFileSync(one.out), CONTENTS);
   });
 
   test('makes it executable where that is wanted', async () => {
