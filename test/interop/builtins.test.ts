@@ -96,7 +96,10 @@ describe('builders that are part of the program', needs('nix-build', 'nix-instan
 
   test('refuse a user environment with two files of one priority, by name', async () => {
     const message = await bothFail(buildenv([true, 5, A], [true, 5, BIN_A]));
-    assert.match(message, /conflict for the following files:\n\n {2}\S+-(a|other)\/bin\/a\n {2}\S+-(?!\1)(?:a|other)\/bin\/a\n/);
+    assert.match(
+      message,
+      /conflict for the following files:\n\n {2}\S+-(a|other)\/bin\/a\n {2}\S+-(?!\1)(?:a|other)\/bin\/a\n/,
+    );
   });
 
   test('refuse a user environment of a file where another has a directory', async () => {

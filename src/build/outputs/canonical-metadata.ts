@@ -60,7 +60,7 @@ export class CanonicalMetadata {
 
   /** @param path - a byte string, as everywhere here; `fd` is the file that it names. */
   file(fd: number, stats: Stats, path: string): void {
-    this.#removeAttributes(path, this.#kept);
+    this.#removeAttributes(path, this.#kept, fd);
     if (stats.uid !== this.#uid) fchownSync(fd, this.#uid, this.#gid);
     const mode = isExecutable(stats) ? 0o555 : 0o444;
     // Changing the owner takes bits away, so that the mode comes last.
