@@ -39,7 +39,7 @@ export function builtinContext(
     env: derivation.env,
     outputs: new Map([['out', out]]),
     realPath: (path) => path,
-    settings: makeSettings(settings),
+    settings: makeSettings({ buildUsersGroup: '', ...settings }),
     signal: signal ?? new AbortController().signal,
     log: (line) => void told.log.push(line),
     onDownloaded: (bytes) => {

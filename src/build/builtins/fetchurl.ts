@@ -3,8 +3,9 @@
  *
  * Source: Nix 2.35 libstore/builtins/fetchurl.cc; libexpr/fetchurl.nix.
  */
-import { chmodSync, closeSync, openSync, writeSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { chmodSync, closeSync, constants, openSync, writeSync } from 'node:fs';
+import { open, realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SluiceError, TransferError } from '../../errors.ts';
 import type { ContentAddress } from '../../formats/content-address.ts';
@@ -21,6 +22,9 @@ import { type BuiltinContext, builtinFailure, outputLocation, variable } from '.
 
 /** The hosts that curl takes for this machine. */
 const THIS_HOST: ReadonlySet<string> = new Set(['', 'localhost', '127.0.0.1']);
+
+const [OTHERS_MAY_READ, OTHERS_MAY_ENTER] = [0o004, 0o001];
+const isRoot = process.getuid?.() === 0;
 
 export async function fetchurl(context: BuiltinContext): Promise<void> {
   const { derivation, env, settings, signal, log } = context;
@@ -66,13 +70,13 @@ async function pour(
   url: string,
   downloader: Downloader,
   sink: Sink,
-  { signal, log, onDownloaded, downloadLimit }: BuiltinContext,
+  { settings, signal, log, onDownloaded, downloadLimit }: BuiltinContext,
   impatient: boolean,
 ): Promise<void> {
   const protocol = URL.canParse(url) ? new URL(url).protocol : '';
   switch (protocol) {
     case 'file:':
-      return await pourFile(new URL(url), sink, signal);
+      return await pourFile(new URL(url), sink, signal, settings.buildUsersGroup !== '' && isRoot);
     case 'http:':
     case 'https:': {
       const throttle = new Throttle(url, downloadLimit, signal);
@@ -98,13 +102,25 @@ async function pour(
   }
 }
 
-async function pourFile(url: URL, sink: Sink, signal: AbortSignal): Promise<void> {
+/** @param asAnybody - whether builders run as other users than this: the file must be one that they could read. */
+async function pourFile(url: URL, sink: Sink, signal: AbortSignal, asAnybody: boolean): Promise<void> {
   if (!THIS_HOST.has(url.hostname)) throw new TransferError(`the file is on host '${url.hostname}', not on this one`);
   url.hostname = '';
-  const path = fileURLToPath(url);
-  await using file = await open(path);
-  if (!(await file.stat()).isFile()) throw new TransferError(`'${path}' is no regular file`);
+  const path = await realpath(fileURLToPath(url));
+  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const stats = await file.stat();
+  if (!stats.isFile()) throw new TransferError(`'${path}' is no regular file`);
+  if (asAnybody && !((stats.mode & OTHERS_MAY_READ) !== 0 && (await othersMayEnter(dirname(path))))) {
+    throw new TransferError(`'${path}' is not for everybody to read`);
+  }
   for await (const chunk of file.createReadStream({ autoClose: false, signal })) await sink(chunk as Uint8Array);
+}
+
+/** Whether all directories on the way can be gone through. */
+async function othersMayEnter(directory: string): Promise<boolean> {
+  const { mode } = await stat(directory);
+  if ((mode & OTHERS_MAY_ENTER) === 0) return false;
+  return directory === dirname(directory) || (await othersMayEnter(dirname(directory)));
 }
 
 function hintOf(error: unknown): string | undefined {

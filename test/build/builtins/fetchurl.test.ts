@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -16,7 +16,7 @@ import { bytes } from '../../support/seeded.ts';
 
 const CONTENTS = Buffer.from(bytes(500_000, { seed: 3 }));
 const FIXED = { method: 'flat', hash: hashBytes('sha256', CONTENTS) } as const;
-const FAST = { filetransferRetryDelay: 1, netrcFile: '' } as const;
+const FAST = { filetransferRetryDelay: 1, netrcFile: '', buildUsersGroup: '' } as const;
 
 interface Fetch {
   readonly env: Readonly<Record<string, string>>;
@@ -182,6 +182,23 @@ describe('builtin:fetchurl', () => {
       failsWith('transientFailure', /no way to fetch 'ftp:'/),
     );
     await assert.rejects(other.fetch({ env: { url: 'nonsense' } }), failsWith('transientFailure', /no URL/));
+  });
+
+  const notRoot = process.getuid?.() === 0 ? false : 'only root reads what others may not';
+  test('reads no file that the users who run builders could not', { skip: notRoot }, async () => {
+    await using resources = new AsyncDisposableStack();
+    const one = await open(resources);
+    const settings = { buildUsersGroup: 'nixbld' };
+    const file = join(one.dir, 'served/file');
+    const { href } = pathToFileURL(file);
+    const refused = failsWith('transientFailure', /served\/file' is not for everybody to read/);
+    await assert.rejects(one.fetch({ env: { url: href }, settings }), refused); // in a directory of mode 0700
+    chmodSync(one.dir, 0o755);
+    await one.fetch({ env: { url: href }, settings });
+    rmSync(one.out);
+    chmodSync(file, 0o640);
+    symlinkSync(file, join(one.dir, 'link'));
+    await assert.rejects(one.fetch({ env: { url: pathToFileURL(join(one.dir, 'link')).href }, settings }), refused);
   });
 
   test('takes no NAR that is none, and leaves nothing of it', async () => {
