@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { BuildError } from '../errors.ts';
 import { type DerivationOptions, parseDerivationOptions } from '../formats/derivation-options.ts';
 import { printStorePath } from '../formats/store-path.ts';
-import type { BuildReply, BuildRequest } from '../pool/messages.ts';
+import type { BuildReply, BuildRequest, BuiltOutput } from '../pool/messages.ts';
 import type { JobContext } from '../pool/serve.ts';
 import type { LocalStore } from '../stores/local-store.ts';
 import { openBuildDir } from './build-dir.ts';
@@ -15,8 +15,8 @@ import { acquireBuildUser, type BuildUser } from './build-users.ts';
 import { BuilderLog } from './builder-log.ts';
 import { isFixed } from './environment.ts';
 import { failureOf } from './failures.ts';
-import { finishOutputs } from './finish-outputs.ts';
 import { chooseIsolation } from './isolation.ts';
+import { finishOutputs } from './outputs/finish-outputs.ts';
 import { openPlace } from './place.ts';
 import { runBuilder } from './run-builder.ts';
 import type { Bubblewrap } from './sandbox/probe.ts';
@@ -28,11 +28,14 @@ export interface Build {
   readonly request: BuildRequest;
   readonly context: JobContext;
   readonly store: LocalStore;
+  /** The derivation, with the store directory. */
+  readonly drvPath: string;
   readonly options: DerivationOptions;
   readonly bubblewrap: Bubblewrap | undefined;
   /** Who runs the builder, where that is not this process's own user. */
   readonly user: BuildUser | undefined;
-  readonly log: BuilderLog;
+  /** Where it works. */
+  readonly buildDir: string;
 }
 
 /** @throws {BuildError} where the derivation cannot be built. */
@@ -41,30 +44,37 @@ export async function buildDerivation(
   store: LocalStore,
   context: JobContext,
 ): Promise<BuildReply> {
-  const { settings, signal, tell } = context;
-  const { derivation, drvPath } = request;
+  const { settings, tell } = context;
+  const { derivation } = request;
   const { storeDir, realStoreDir, stateDir } = store;
   const startTime = now();
+  const drvPath = printStorePath(storeDir, request.drvPath);
+  const fixed = isFixed(derivation);
   const options = parseDerivationOptions(storeDir, derivation);
-  const bubblewrap = await chooseIsolation({
-    drvPath: printStorePath(storeDir, drvPath),
-    options,
-    settings,
-    fixed: isFixed(derivation),
-    diverted: storeDir !== realStoreDir,
-    tell,
+  const diverted = storeDir !== realStoreDir;
+  const bubblewrap = await chooseIsolation({ drvPath, options, settings, fixed, diverted, tell });
+  using user = await acquireUser(stateDir, context);
+  const parent = settings.buildDir || join(stateDir, 'builds');
+  await using buildDir = await openBuildDir(parent, derivation.name, user?.user);
+  const build: Build = { request, context, store, drvPath, options, bubblewrap, user, buildDir: buildDir.path };
+  const outputs = await makeOutputs(build).catch(async (error: unknown) => {
+    if (!settings.keepFailed || !(error instanceof BuildError)) throw error;
+    const { message, hint, transient, failure } = error;
+    throw new BuildError(message, { hint, transient, failure: { ...failure, keptBuildDir: await buildDir.keep() } });
   });
+  return { outputs, startTime, stopTime: now() };
+}
+
+async function makeOutputs(build: Build): Promise<readonly BuiltOutput[]> {
+  const { request, context, store, drvPath, bubblewrap, user, buildDir } = build;
+  const { settings, signal, tell } = context;
+  await using place = await openPlace(build);
   let running: SpawnedProcess | undefined;
   const log = new BuilderLog({
     tell,
     tailLines: settings.logLines,
     onFull: (full) => (full ? running?.output.pause() : running?.output.resume()),
   });
-  using user = await acquireUser(stateDir, context);
-  const build: Build = { request, context, store, options, bubblewrap, user, log };
-
-  await using buildDir = await openBuildDir(settings.buildDir || join(stateDir, 'builds'), derivation.name, user?.user);
-  await using place = await openPlace(build, buildDir.path);
   const end = await runBuilder({
     spawn: place.spawn,
     settings,
@@ -78,23 +88,26 @@ export async function buildDerivation(
   });
   log.finish();
   const failure = await failureOf({
-    drvPath: printStorePath(storeDir, drvPath),
+    drvPath,
     end,
     tail: log.tail,
     sandboxed: bubblewrap !== undefined,
-    fixed: isFixed(derivation),
-    dirs: [realStoreDir, buildDir.path],
+    fixed: isFixed(request.derivation),
+    dirs: [store.realStoreDir, buildDir],
   });
-  if (failure !== undefined) {
-    if (!settings.keepFailed) throw failure;
-    const { message, hint, failure: facts } = failure;
-    throw new BuildError(message, { hint, failure: { ...facts, keptBuildDir: await buildDir.keep() } });
-  }
-  const outputs = await finishOutputs(request, await place.takeOutputs(), {
-    build,
+  if (failure !== undefined) throw failure;
+  return await finishOutputs({
+    request,
+    store,
+    produced: await place.takeOutputs(),
     rewrites: place.scratch.outputRewrites,
+    buildUid: user?.user.uid,
+    buildGid: user?.user.gid,
+    buildDir,
+    settings,
+    signal,
+    onMessage: (message) => tell({ kind: 'warning', message }),
   });
-  return { outputs, startTime, stopTime: now() };
 }
 
 /** Undefined where builders run as this process's own user. */

@@ -23,7 +23,7 @@ export interface Place extends AsyncDisposable {
   /**
    * Brings the outputs out of the builder's reach.
    *
-   * @returns where each of those lies that were wanted and are there, by name.
+   * @returns where each that is wanted lies, if it was made, by name.
    */
   takeOutputs(): Promise<ReadonlyMap<string, string>>;
 }
@@ -38,17 +38,15 @@ interface Command {
   readonly env: ReadonlyMap<string, string>;
 }
 
-export async function openPlace(build: Build, buildDir: string): Promise<Place> {
-  return build.bubblewrap === undefined
-    ? await openPlainPlace(build, buildDir)
-    : await openSandboxPlace(build, buildDir);
+export async function openPlace(build: Build): Promise<Place> {
+  return build.bubblewrap === undefined ? await openPlainPlace(build) : await openSandboxPlace(build);
 }
 
-async function openSandboxPlace(build: Build, buildDir: string): Promise<Place> {
-  const { request, context, store, bubblewrap } = build;
+async function openSandboxPlace(build: Build): Promise<Place> {
+  const { request, context, store, bubblewrap, buildDir } = build;
   const { settings } = context;
   const scratch = scratchOutputs(build, new Set());
-  const command = await prepareCommand(build, scratch, buildDir, settings.sandboxBuildDir);
+  const command = await prepareCommand(build, scratch, settings.sandboxBuildDir);
   const outputs = new Set(scratch.paths.values());
   const sandboxPaths = await withClosures(settings.sandboxPaths.map(parseSandboxPath), store, outputs);
   const sandbox = prepareSandbox({
@@ -67,18 +65,13 @@ async function openSandboxPlace(build: Build, buildDir: string): Promise<Place> 
   return {
     scratch,
     spawn: { ...inner, env: new Map(), cwd: '/', personality: personalityOf(request.derivation.system) },
-    takeOutputs: async () =>
-      new Map(
-        request.outputs
-          .map(({ name, path }) => [name, sandbox.location(path)] as const)
-          .filter(([, location]) => isThere(location)),
-      ),
+    takeOutputs: async () => new Map(request.outputs.map(({ name, path }) => [name, sandbox.location(path)] as const)),
     [Symbol.asyncDispose]: async () => sandbox[Symbol.dispose](),
   };
 }
 
-async function openPlainPlace(build: Build, buildDir: string): Promise<Place> {
-  const { request, store } = build;
+async function openPlainPlace(build: Build): Promise<Place> {
+  const { request, store, buildDir } = build;
   if (existsSync(HOME_DIR)) {
     throw new BuildError(`'${HOME_DIR}' exists, which builders without a sandbox could see`, {
       failure: { status: 'inputRejected' },
@@ -91,7 +84,7 @@ async function openPlainPlace(build: Build, buildDir: string): Promise<Place> {
   const scratch = scratchOutputs(build, new Set(request.derivation.outputs.keys().filter((name) => !made.has(name))));
   const locations = new Map(Array.from(scratch.paths, ([name, path]) => [name, store.realPath(path)] as const));
   for (const location of locations.values()) await removeTree(location);
-  const { builder, args, env } = await prepareCommand(build, scratch, buildDir, buildDir);
+  const { builder, args, env } = await prepareCommand(build, scratch, buildDir);
   const moved = new AsyncDisposableStack();
   for (const location of locations.values()) moved.defer(() => removeTree(location));
   return {
@@ -108,9 +101,8 @@ async function openPlainPlace(build: Build, buildDir: string): Promise<Place> {
       const taken = new Map<string, string>();
       for (const { name } of request.outputs) {
         const location = locations.get(name)!;
-        if (!isThere(location)) continue;
         const destination = join(request.staging, basename(location));
-        await rename(location, destination);
+        if (isThere(location)) await rename(location, destination);
         taken.set(name, destination);
       }
       return taken;
@@ -127,9 +119,8 @@ function scratchOutputs({ request, store }: Build, redirected: ReadonlySet<strin
 
 /** Writes the files that the derivation wants, and says what is to be run with which variables. */
 async function prepareCommand(
-  { request, context, store, options, user }: Build,
+  { request, context, store, options, user, buildDir }: Build,
   { inputRewrites }: ScratchOutputs,
-  buildDir: string,
   seenBuildDir: string,
 ): Promise<Command> {
   const { storeDir } = store;

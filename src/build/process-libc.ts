@@ -128,8 +128,11 @@ function bind(): ProcessLibc {
         if (from === undefined) addOpen(actions, fd, '/dev/null', O_RDWR, 0);
         else addDup2(actions, from, fd);
       }
+      const last = FIRST_FD + fds.length;
+      // One must not take the number of another that is still needed: those of this process are far beyond.
+      if (fds.some((fd) => fd < last)) throw new Error(`unreachable: open files ${fds}`);
       for (const [index, fd] of fds.entries()) addDup2(actions, fd, FIRST_FD + index);
-      closeFrom?.(actions, FIRST_FD + fds.length);
+      closeFrom?.(actions, last);
       addChdir(actions, cwd);
       const variables = Array.from(env, ([name, value]) => `${name}=${value}`);
       const pid = [0];

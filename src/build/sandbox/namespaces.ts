@@ -31,6 +31,8 @@ export interface SandboxPlan {
   readonly shmSize: string;
   /** Whether the host has /dev of its own to show. */
   readonly hostDev: boolean;
+  /** Where a filter of system calls is, if any. */
+  readonly seccompFd: number | undefined;
   readonly env: ReadonlyMap<string, string>;
 }
 
@@ -47,6 +49,7 @@ export function sandboxOptions(plan: SandboxPlan): string {
     ...(plan.network ? [] : ['--unshare-net']),
     ...['--uid', String(uid), '--gid', String(gid), '--hostname', 'localhost'],
     ...['--die-with-parent', '--new-session', '--as-pid-1', '--cap-drop', 'ALL'],
+    ...(plan.seccompFd === undefined ? [] : ['--seccomp', String(plan.seccompFd)]),
     ...['--proc', '/proc'],
     ...(plan.hostDev
       ? []
@@ -54,7 +57,7 @@ export function sandboxOptions(plan: SandboxPlan): string {
     ...parents(plan.storeDir).flatMap((dir) => ['--perms', '0755', '--dir', dir]),
     ...plan.devices.flatMap((device) => ['--dev-bind', device, device]),
     ...plan.mounts.flatMap(({ inside, outside, writable }) => [writable ? '--bind' : '--ro-bind', outside, inside]),
-    ...['--remount-ro', '/', '--chdir', plan.buildDir],
+    ...['--remount-ro', '/etc', '--remount-ro', '/', '--chdir', plan.buildDir],
     '--clearenv',
     ...Array.from(plan.env).flatMap(([name, value]) => ['--setenv', name, value]),
   ];

@@ -25,6 +25,7 @@ import { MANY_MOUNTS, makeMountPoint, mountsAhead, printFstab } from './many-mou
 import { builderCommand, type Mount, sandboxOptions } from './namespaces.ts';
 import { type Bubblewrap, findProgram } from './probe.ts';
 import type { SandboxPath } from './sandbox-paths.ts';
+import { seccompFilter } from './seccomp.ts';
 
 export interface SandboxInput {
   readonly bubblewrap: Bubblewrap;
@@ -59,6 +60,8 @@ export interface SandboxCommand {
 
 /** Where a build user sees what is bound for it: a directory that everybody can reach and no sandbox needs. */
 const VIEW = '/sys';
+/** The first that a new process is given. */
+const OPTIONS_FD = 3;
 const WRITABLE = ['store', 'tmp'] as const;
 
 export function prepareSandbox(input: SandboxInput): Sandbox {
@@ -94,24 +97,20 @@ export function prepareSandbox(input: SandboxInput): Sandbox {
   return {
     location: (path) => join(dir('store'), path),
     command: (builder, args, env) => {
-      const options = dir('options');
-      writeFileSync(
-        options,
-        sandboxOptions({
-          mounts,
-          devices: devices(settings),
-          network,
-          buildDir: insideDir,
-          storeDir,
-          shmSize: settings.sandboxDevShmSize,
-          hostDev: hostPaths.some(({ inside }) => inside === '/dev'),
-          env,
-        }),
-        { mode: 0o600 },
-      );
-      const fd = resources.adopt(openSync(options, 'r'), closeSync);
-      const bwrap = [bubblewrap.program, '--args', '3', ...builderCommand(bubblewrap, builder, args)];
-      if (!ahead) return { program: bubblewrap.program, args: bwrap, fds: [fd] };
+      const hostDev = hostPaths.some(({ inside }) => inside === '/dev');
+      const shmSize = settings.sandboxDevShmSize;
+      const filter = seccompFilter();
+      const options = sandboxOptions({
+        ...{ mounts, devices: devices(settings), hostDev, network, buildDir: insideDir, storeDir, shmSize, env },
+        seccompFd: filter && OPTIONS_FD + 1,
+      });
+      const fds = [options, ...(filter === undefined ? [] : [filter])].map((contents, index) => {
+        const file = dir(`fd-${OPTIONS_FD + index}`);
+        writeFileSync(file, contents, { mode: 0o600 });
+        return resources.adopt(openSync(file, 'r'), closeSync);
+      });
+      const bwrap = [bubblewrap.program, '--args', String(OPTIONS_FD), ...builderCommand(bubblewrap, builder, args)];
+      if (!ahead) return { program: bubblewrap.program, args: bwrap, fds };
       const bound = inputs.map((mount) => ({ ...mount, inside: join(dir('store'), mount.inside) }));
       const view: Mount[] =
         user === undefined
@@ -122,7 +121,7 @@ export function prepareSandbox(input: SandboxInput): Sandbox {
             ];
       writeFileSync(dir('fstab'), printFstab([...bound, ...view]));
       const command = mountsAhead(dir('fstab'), [...(user === undefined ? [] : become(user)), ...bwrap]);
-      return { program: command[0]!, args: command, fds: [fd] };
+      return { program: command[0]!, args: command, fds };
     },
     [Symbol.dispose]: () => resources.dispose(),
   };
