@@ -1,6 +1,48 @@
-import { InternalError } from '../src/errors.ts';
-import type { Reply } from '../src/pool/messages.ts';
+/** A derivation is offered to setting build-hook, which may build it elsewhere. */
+import { BuilderLog } from '../src/build/builder-log.ts';
+import { BuildHook } from '../src/build/hooks/build-hook.ts';
+import { BuildError, type BuildFailureStatus } from '../src/errors.ts';
+import { printStorePath } from '../src/formats/store-path.ts';
+import type { HookReply } from '../src/pool/messages.ts';
+import type { Handler } from '../src/pool/serve.ts';
+import { openStoreOnce } from '../src/stores/open-store.ts';
 
-export default async function hookBuild(): Promise<Reply<'hookBuild'>> {
-  throw new InternalError("jobs of the kind 'hookBuild' are not there yet");
+const ANSWERS = { decline: 'declined', 'decline-permanently': 'declinedPermanently', postpone: 'postponed' } as const;
+/** What exit codes of hooks say. */
+const STATUSES: Readonly<Record<number, BuildFailureStatus>> = { 100: 'permanentFailure', 101: 'timedOut' };
+
+const hookBuild: Handler<'hookBuild'> = async (request, { settings, signal, tell }) => {
+  const { storeDir } = await openStoreOnce(request.store, settings);
+  const drvPath = printStorePath(storeDir, request.drvPath);
+  const log = new BuilderLog({ tell, tailLines: settings.logLines, onFull: () => {} });
+  using hook = new BuildHook(settings.buildHook, settings, (line) => log.addLine(line));
+  using cancelling = new DisposableStack();
+  const cancel = (): void => hook[Symbol.dispose]();
+  signal.addEventListener('abort', cancel);
+  cancelling.defer(() => signal.removeEventListener('abort', cancel));
+  const { amWilling, features, derivation } = request;
+  const answer = await hook.offer({ amWilling, system: derivation.system, drvPath, features });
+  if (answer !== 'accept') {
+    log.finish();
+    return { state: ANSWERS[answer] } satisfies HookReply;
+  }
+  const startTime = now();
+  const print = (path: (typeof request.inputPaths)[number]): string => printStorePath(storeDir, path);
+  const outputs = request.outputs.map(({ path }) => print(path));
+  const code = await hook.build(request.inputPaths.map(print), outputs, (chunk) => log.push(chunk));
+  log.finish();
+  signal.throwIfAborted();
+  if (code === 0) return { state: 'built', startTime, stopTime: now() };
+  const status = (code === undefined ? undefined : STATUSES[code]) ?? 'miscFailure';
+  throw new BuildError(
+    `build hook for '${drvPath}' ${code === undefined ? 'was killed' : `failed with exit code ${code}`}`,
+    {
+      failure: { status, logTail: log.tail },
+    },
+  );
+};
+export default hookBuild;
+
+function now(): number {
+  return Math.floor(Date.now() / 1_000);
 }

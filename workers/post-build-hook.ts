@@ -1,6 +1,9 @@
-import { InternalError } from '../src/errors.ts';
-import type { Reply } from '../src/pool/messages.ts';
+/** What setting post-build-hook wants done after a build. */
+import { runPostBuildHook } from '../src/build/hooks/post-build-hook.ts';
+import type { Handler } from '../src/pool/serve.ts';
 
-export default async function postBuildHook(): Promise<Reply<'postBuildHook'>> {
-  throw new InternalError("jobs of the kind 'postBuildHook' are not there yet");
-}
+const postBuildHook: Handler<'postBuildHook'> = async ({ drvPath, outPaths }, context) => {
+  await runPostBuildHook(drvPath, outPaths, context);
+  return {};
+};
+export default postBuildHook;

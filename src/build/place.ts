@@ -10,6 +10,7 @@ import type { Build } from './build-derivation.ts';
 import { writeBuildFiles } from './build-dir.ts';
 import { makeDerivationFiles } from './derivation-files.ts';
 import { HOME_DIR, isFixed, makeEnvironment } from './environment.ts';
+import { runPreBuildHook } from './hooks/pre-build-hook.ts';
 import { rewriteText } from './placeholders.ts';
 import { prepareSandbox } from './sandbox/prepare.ts';
 import { parseSandboxPath, withClosures } from './sandbox/sandbox-paths.ts';
@@ -48,7 +49,10 @@ async function openSandboxPlace(build: Build): Promise<Place> {
   const scratch = scratchOutputs(build, new Set());
   const command = await prepareCommand(build, scratch, settings.sandboxBuildDir);
   const outputs = new Set(scratch.paths.values());
-  const sandboxPaths = await withClosures(settings.sandboxPaths.map(parseSandboxPath), store, outputs);
+  const { preBuildHook } = settings;
+  const added = preBuildHook === '' ? [] : await runPreBuildHook(preBuildHook, build.drvPath, request.staging);
+  const wanted = [...settings.sandboxPaths.map(parseSandboxPath), ...added];
+  const sandboxPaths = await withClosures(wanted, store, outputs);
   const sandbox = prepareSandbox({
     bubblewrap: bubblewrap!,
     settings,
