@@ -9,6 +9,7 @@ import { type DerivationOptions, parseDerivationOptions } from '../formats/deriv
 import { printStorePath } from '../formats/store-path.ts';
 import type { BuildReply, BuildRequest, BuiltOutput } from '../pool/messages.ts';
 import type { JobContext } from '../pool/serve.ts';
+import { type BuildLogFile, openLogFile } from '../stores/build-log/log-file.ts';
 import type { LocalStore } from '../stores/local-store.ts';
 import { openBuildDir } from './build-dir.ts';
 import { acquireBuildUser, type BuildUser } from './build-users.ts';
@@ -69,6 +70,7 @@ async function makeOutputs(build: Build): Promise<readonly BuiltOutput[]> {
   const { request, context, store, drvPath, bubblewrap, user, buildDir } = build;
   const { settings, signal, tell } = context;
   await using place = await openPlace(build);
+  using file = openLog(build);
   let running: SpawnedProcess | undefined;
   const log = new BuilderLog({
     tell,
@@ -83,10 +85,12 @@ async function makeOutputs(build: Build): Promise<readonly BuiltOutput[]> {
     killUser: user?.killAll,
     onOutput: (chunk, process) => {
       running = process;
+      file?.write(chunk);
       log.push(chunk);
     },
   });
   log.finish();
+  file?.finish();
   const failure = await failureOf({
     drvPath,
     end,
@@ -108,6 +112,12 @@ async function makeOutputs(build: Build): Promise<readonly BuiltOutput[]> {
     signal,
     onMessage: (message) => tell({ kind: 'warning', message }),
   });
+}
+
+/** Where all that the builder prints is kept; undefined where it is not. */
+function openLog({ request, store, context }: Build): BuildLogFile | undefined {
+  const { keepBuildLog, compressBuildLog: compress } = context.settings;
+  return keepBuildLog ? openLogFile(store.logDir, request.drvPath, { compress }) : undefined;
 }
 
 /** Undefined where builders run as this process's own user. */
