@@ -6,7 +6,8 @@ import { rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BuildError } from '../errors.ts';
 import { removeTree } from '../stores/remove-tree.ts';
-import type { Build } from './build-derivation.ts';
+import { outputPaths } from './build-base.ts';
+import type { Build } from './build-by-program.ts';
 import { writeBuildFiles } from './build-dir.ts';
 import { makeDerivationFiles } from './derivation-files.ts';
 import { HOME_DIR, isFixed, makeEnvironment } from './environment.ts';
@@ -116,9 +117,12 @@ async function openPlainPlace(build: Build): Promise<Place> {
 }
 
 function scratchOutputs({ request, store }: Build, redirected: ReadonlySet<string>): ScratchOutputs {
-  const { drvPath, derivation } = request;
-  const outputs = new Map(Array.from(derivation.outputs, ([name, { path }]) => [name, path] as const));
-  return makeScratchOutputs({ storeDir: store.storeDir, drvPath, outputs, redirected });
+  return makeScratchOutputs({
+    storeDir: store.storeDir,
+    drvPath: request.drvPath,
+    outputs: outputPaths(request),
+    redirected,
+  });
 }
 
 /** Writes the files that the derivation wants, and says what is to be run with which variables. */
