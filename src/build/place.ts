@@ -149,11 +149,27 @@ async function prepareCommand(
     variables,
     hostEnv: process.env,
   });
-  return {
+  const command = {
     builder: derivation.builder,
     args: derivation.args.map(rewrite),
     env: new Map(Array.from(env, ([name, value]) => [rewrite(name), rewrite(value)] as const)),
   };
+  refuseZeroBytes(command);
+  return command;
+}
+
+/**
+ * To the system a zero byte is the end of a text. What comes after it would be dropped, or taken for something else, such
+ * as an option of the program that makes the sandbox.
+ */
+function refuseZeroBytes({ builder, args, env }: Command): void {
+  if (![builder, ...args, ...env.keys(), ...env.values()].some((text) => text.includes('\0'))) return;
+  throw new BuildError(
+    'a builder cannot be given a zero byte, neither in its name, nor in arguments, nor in variables',
+    {
+      failure: { status: 'inputRejected' },
+    },
+  );
 }
 
 function isThere(location: string): boolean {

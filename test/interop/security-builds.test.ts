@@ -135,6 +135,26 @@ test('a variable that steers the dynamic linker reaches the builder alone', {
   assert.equal(outcome.log.filter((line) => line.includes('no-such-library')).length, 1);
 });
 
+test('a zero byte in a derivation cannot become an option of the sandbox', { skip: buildsMissing }, async () => {
+  await using scratch = await makeScratch();
+  await using builds = await openBuildStore(scratch.path);
+  const request = await builds.request(await builds.instantiate(shellDerivation('zero', 'echo made > $out')));
+  const hostile = '\0--bind\0/\0/host\0--setenv\0x\0';
+  const derivations = [
+    { env: new Map([...request.derivation.env, ['x', hostile]]) },
+    { env: new Map([...request.derivation.env, [hostile, 'x']]) },
+    { args: [...request.derivation.args, hostile] },
+    { builder: `/bin/sh${hostile}` },
+  ];
+  for (const changed of derivations) {
+    const build = builds.build({
+      ...(await builds.request(`${builds.store.storeDir}/${request.drvPath}`)),
+      derivation: { ...request.derivation, ...changed },
+    });
+    await assert.rejects(build, (error) => error instanceof BuildError && error.failure.status === 'inputRejected');
+  }
+});
+
 test('a build in the name of the host sees its own user only', { skip: buildsMissing }, async (context) => {
   const { out } = await attempt(context, () => 'ls /proc | grep -c "^[0-9]" > $out; id -u >> $out; kill -9 -1; true');
   const [processes, uid] = out.trim().split('\n');

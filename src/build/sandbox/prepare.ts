@@ -74,6 +74,11 @@ export function prepareSandbox(input: SandboxInput): Sandbox {
     if (user !== undefined) chownSync(dir(name), user.uid, user.gid);
   }
   const insideDir = settings.sandboxBuildDir;
+  if (`${storeDir}/`.startsWith(`${insideDir.replace(/\/+$/, '')}/`)) {
+    throw new BuildError(`setting sandbox-build-dir: '${insideDir}' would hide the store '${storeDir}'`, {
+      failure: { status: 'inputRejected' },
+    });
+  }
   const etc = makeEtc(dir('etc'), insideDir, network, settings.sslCertFile);
   const inputs = inputMounts(input, dir('store'));
   const ahead = user !== undefined || inputs.length >= MANY_MOUNTS;
