@@ -89,14 +89,17 @@ export function prepareSandbox(input: SandboxInput): Sandbox {
 
   const seen = user === undefined ? staging : VIEW;
   const hostPaths = visiblePaths(input.sandboxPaths, user);
+  const inStore = ({ inside }: Mount): boolean => inside.startsWith(`${storeDir}/`);
+  // The store comes late, as bubblewrap looks at all mounts for each that follows.
   const mounts: Mount[] = [
     { inside: '/tmp', outside: join(seen, 'tmp'), writable: true },
     { inside: '/etc', outside: join(seen, 'etc'), writable: true },
+    ...etc,
+    ...hostPaths.filter((mount) => !inStore(mount)),
+    { inside: insideDir, outside: user === undefined ? buildDir : join(seen, 'build'), writable: true },
     { inside: storeDir, outside: join(seen, 'store'), writable: true },
     ...(ahead ? [] : inputs.map((mount) => ({ ...mount, inside: join(storeDir, mount.inside) }))),
-    ...etc,
-    ...hostPaths,
-    { inside: insideDir, outside: user === undefined ? buildDir : join(seen, 'build'), writable: true },
+    ...hostPaths.filter(inStore),
   ];
   const resources = new DisposableStack();
   return {
