@@ -7,7 +7,7 @@
  *
  * Source: fstab(5), mount(8), unshare(1).
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { linkSync, mkdirSync } from 'node:fs';
 import { InternalError } from '../../errors.ts';
 import type { Mount } from './namespaces.ts';
 import { findProgram } from './probe.ts';
@@ -27,10 +27,14 @@ export function printFstab(mounts: readonly Mount[]): string {
     .join('');
 }
 
-/** The mount point of a file or a directory. */
-export function makeMountPoint(path: string, directory: boolean): void {
+/**
+ * Makes the mount point of a directory, or of anything else.
+ *
+ * @param empty - a file of which others are links: making a new one costs more.
+ */
+export function makeMountPoint(path: string, directory: boolean, empty: string): void {
   if (directory) mkdirSync(path);
-  else closeSync(openSync(path, 'wx', 0o444));
+  else linkSync(empty, path);
 }
 
 /**

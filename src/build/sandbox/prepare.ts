@@ -82,10 +82,14 @@ export function prepareSandbox(input: SandboxInput): Sandbox {
   const etc = makeEtc(dir('etc'), insideDir, network, settings.sslCertFile);
   const inputs = inputMounts(input, dir('store'));
   const ahead = user !== undefined || inputs.length >= MANY_MOUNTS;
-  if (ahead)
-    for (const { inside, outside } of inputs)
-      makeMountPoint(join(dir('store'), inside), lstatSync(outside).isDirectory());
-  if (user !== undefined) makeMountPoint(dir('build'), true);
+  if (ahead) {
+    const empty = dir('empty');
+    writeFileSync(empty, '', { mode: 0o444 });
+    for (const { inside, outside } of inputs) {
+      makeMountPoint(join(dir('store'), inside), lstatSync(outside).isDirectory(), empty);
+    }
+  }
+  if (user !== undefined) mkdirSync(dir('build'));
 
   const seen = user === undefined ? staging : VIEW;
   const hostPaths = visiblePaths(input.sandboxPaths, user);
