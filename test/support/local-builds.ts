@@ -52,7 +52,10 @@ export function shellDerivation(name: string, script: string, attributes = ''): 
 /** @param kind - `chroot`: paths lie elsewhere than they are called. */
 export async function openBuildStore(dir: string, kind: 'plain' | 'chroot' = 'plain'): Promise<BuildStore> {
   const storeDir = parseStoreDir(kind === 'plain' ? join(dir, 'store') : '/nix/store');
-  const uri = kind === 'plain' ? `local?store=${dir}/store&real=${dir}/store&state=${dir}/var&log=${dir}/log` : `local?root=${dir}`;
+  const uri =
+    kind === 'plain'
+      ? `local?store=${dir}/store&real=${dir}/store&state=${dir}/var&log=${dir}/log`
+      : `local?root=${dir}`;
   const env = {
     HOME: dir,
     NIX_CONF_DIR: join(dir, 'none'),
