@@ -84,6 +84,7 @@ async function runBuiltin(build: BuildBase, onLine: (line: string) => void): Pro
     signal: context.signal,
     log: onLine,
     onDownloaded: (bytes) => context.progress.addDownloaded(bytes),
+    downloadLimit: context.downloadLimit,
   });
   return new Map(request.outputs.map((output) => [output.name, outputs.get(output.name)!]));
 }
