@@ -111,7 +111,6 @@ async function build(request: RemoteBuildRequest, options: RemoteBuildOptions): 
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
     const { status } = error.failure;
-    // Protocols know no mismatch of hashes.
     const told = status === 'hashMismatch' ? 'outputRejected' : status;
     return { ...plain, status: told, message: error.message, stopTime: seconds() };
   }

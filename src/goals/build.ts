@@ -34,7 +34,7 @@ export class Build {
   readonly #context: DerivationContext;
   /** How many places were lost. */
   #lost = 0;
-  /** Whether the build hook does not want it. */
+  /** Whether others have been tried in vain. */
   #declined = false;
 
   /** @param outputs - all of the derivation. */
@@ -71,8 +71,8 @@ export class Build {
 
   async #placeLost({ failure, again }: PlaceLost): Promise<void> {
     if (failure !== undefined && ++this.#lost === MOST_LOST) throw failure;
-    if (failure === undefined && again === 'elsewhere') this.#declined = true;
-    if (again === 'later') await this.#context.builds.later(this.#context.signal);
+    if (again === 'elsewhere') this.#declined = true;
+    else await this.#context.builds.later(this.#context.signal);
   }
 
   async #attempt(paths: readonly StorePath[]): Promise<Attempt> {

@@ -43,7 +43,7 @@ export interface Builds {
   /**
    * Waits until the derivation can be built somewhere; who has the longest chain of goals behind it goes first.
    *
-   * @param declined - the build hook does not want it.
+   * @param declined - others did not want it, or have lost it: it is built here where that can be.
    * @throws {BuildError} where that will never be.
    */
   place(task: BuildTask, declined: boolean, signal: AbortSignal): Promise<BuildPlace>;

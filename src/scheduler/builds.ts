@@ -130,7 +130,7 @@ export class LocalBuilds implements Builds {
       // All inputs are valid, and a build refers to nothing else.
       for (const reference of info.references)
         if (!own.has(reference) || replaced.has(reference)) registrar.markValid(reference);
-      added.push(registrar.register({ info, location: location!, isLocked: true }, signal));
+      added.push(registrar.register({ info, location: location!, isLocked: true, together: [...own] }, signal));
     }
     await Promise.all(added);
     for (const output of signed) if (replaced.has(output.info.path)) await this.#replace(output);

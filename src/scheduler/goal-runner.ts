@@ -22,6 +22,7 @@ import type { LocalStore } from '../stores/local-store.ts';
 import { removeTree } from '../stores/remove-tree.ts';
 import type { Trust } from '../stores/trust.ts';
 import type { Substituter } from '../substituters/substituter.ts';
+import type { AutoCollector } from './auto-collector.ts';
 import { LocalBuilds } from './builds.ts';
 import { Derivations } from './derivations.ts';
 import { GoalGraph, type GoalNode } from './goal-graph.ts';
@@ -63,10 +64,8 @@ export interface GoalRunnerOptions {
   /** See {@link Machines}. */
   readonly machines: Omit<MachinesOptions, 'version'>;
   readonly substituters: () => readonly Substituter[] | Promise<readonly Substituter[]>;
-  /** Something is about to be staged. */
-  readonly onStaging?: (() => void) | undefined;
-  /** Deletes garbage where more bytes are needed than are free, if that may be. */
-  readonly makeRoom: (needed: number) => Promise<void>;
+  /** Makes room on the disk of the store. */
+  readonly collector: Pick<AutoCollector, 'check' | 'makeRoom'>;
 }
 
 /** What can be asked for, beside what goals need of each other: a repair, in whichever way. */
@@ -190,7 +189,7 @@ export class GoalRunner implements AsyncDisposable {
   }
 
   #context(node: Node): DerivationContext {
-    const { store, settings, events, pool, substituters, makeRoom } = this.#options;
+    const { store, settings, events, pool, substituters, collector } = this.#options;
     const goals = (needs: readonly Need[]): AnyGoal[] => needs.map((need) => this.#goal(need));
     const again = node.goal instanceof SubstitutionGoal && node.goal.again;
     return {
@@ -213,8 +212,8 @@ export class GoalRunner implements AsyncDisposable {
       slot: (kind, signal, size) => this.#slots.acquire(kind, signal, size),
       runJob: (name, request, options) => pool.run(name, request, options),
       claim: (path) => this.#claims.claim(path),
+      claimSpace: ({ path, narSize }) => store.claimSpace(path, narSize, (needed) => collector.makeRoom(needed)),
       partialLocation: (info) => store.partialLocation(info),
-      claimSpace: ({ path, narSize }) => store.claimSpace(path, narSize, makeRoom),
       stagingLocation: (path) => this.#stagingLocation(path),
       discard: removeTree,
       register: (staged, signal) => this.#registrar.register(staged, signal),
@@ -222,7 +221,7 @@ export class GoalRunner implements AsyncDisposable {
   }
 
   #stagingLocation(name: string): Promise<string> {
-    this.#options.onStaging?.();
+    this.#options.collector.check();
     return this.#staging.location(name);
   }
 }

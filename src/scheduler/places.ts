@@ -71,7 +71,7 @@ export class Places {
     const obstacles = localObstacles(task, settings);
     const isLocal = obstacles.length === 0;
     const local = (waiting: AbortSignal): Promise<BuildPlace> => this.#local(task, waiting);
-    if (task.mode !== 'normal' || (isLocal && task.options.preferLocalBuild)) {
+    if (task.mode !== 'normal' || (isLocal && (declined || task.options.preferLocalBuild))) {
       if (!isLocal) throw rejection(task, obstacles);
       return await local(signal);
     }

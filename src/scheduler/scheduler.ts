@@ -142,8 +142,7 @@ export class Scheduler implements AsyncDisposable {
           onSetAside,
         },
         substituters: () => substituters.inOrder(),
-        onStaging: () => collector.check(),
-        makeRoom: (needed) => collector.makeRoom(needed),
+        collector,
       }),
     );
     return new Scheduler({ store, events, settings, trust, substituters, goals, resources: opened.move() });

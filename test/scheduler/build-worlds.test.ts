@@ -4,10 +4,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { GoalResult } from '../../src/goals/goal.ts';
 import type { GoalRequest } from '../../src/scheduler/goal-runner.ts';
 import { anyWorld, type RunningWorld, runWorld } from '../support/build-worlds.ts';
+
+/** In milliseconds; a world takes less than a hundredth of that. */
+const PATIENCE = 10_000;
 
 interface Ask {
   /** Numbers of derivations. */
@@ -28,6 +32,12 @@ const anyAsk: fc.Arbitrary<Ask> = fc.record({
 const turns = async (count: number): Promise<void> => {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
+
+/** A world in which nothing happens any more, though somebody waits. */
+async function stuck(): Promise<never> {
+  await setTimeout(PATIENCE, undefined, { ref: false });
+  throw new Error('it goes on for ever');
+}
 
 async function ask(world: RunningWorld, { wanted, after, abortedAfter, outputs }: Ask): Promise<void> {
   const { made, runner, store } = world;
@@ -74,7 +84,7 @@ test('builds and substitutions of any graph, with failures, machines that break 
     fc.asyncProperty(anyWorld, fc.array(anyAsk, { minLength: 1, maxLength: 4 }), async (world, asks) => {
       const dir = mkdtempSync(join(scratch, `${runs++}-`));
       {
-        await using running = runWorld(world, dir);
+        const running = runWorld(world, dir); // where it is stuck, there is no end to wait for
         const begun = new Map<string, number>();
         const count = (change: number) => (view: { readonly drvPath: string }) => {
           begun.set(view.drvPath, (begun.get(view.drvPath) ?? 0) + change);
@@ -82,7 +92,7 @@ test('builds and substitutions of any graph, with failures, machines that break 
         running.events.on('buildExpected', count(1));
         running.events.on('buildFinished', count(-1));
         running.events.on('buildFailed', count(-1));
-        await Promise.all(asks.map((each) => ask(running, each)));
+        await Promise.race([Promise.all(asks.map((each) => ask(running, each))), stuck()]);
         assert.deepEqual(running.wrongs, []);
         assert.equal(running.builder.twice, false, 'a derivation was built while it was being built');
         assert.deepEqual([...running.store.locked], [], 'all locks are free');
@@ -92,6 +102,7 @@ test('builds and substitutions of any graph, with failures, machines that break 
           'what is said to begin is said to end',
         );
         assert.deepEqual(running.runner.slotsTaken, 0, 'all slots are free');
+        await running[Symbol.asyncDispose]();
       }
       rmSync(dir, { recursive: true });
     }),

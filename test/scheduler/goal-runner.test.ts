@@ -33,8 +33,8 @@ async function setting(handlers: Handlers = {}, settings: Partial<Settings> = {}
       events,
       pool: builder,
       machines: { machines: [], shared: { whileLocked: (action) => action(), trySlot: () => undefined } },
+      collector: { check: () => {}, makeRoom: async () => {} },
       substituters: () => [],
-      makeRoom: async () => {},
     }),
   );
   const opened = resources.move();

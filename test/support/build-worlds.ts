@@ -127,6 +127,7 @@ export function runWorld(world: World, dir: string): RunningWorld {
     if (spec.build === 'fails') throw new BuildError('as asked', { failure: { status: 'permanentFailure' } });
     return undefined as never;
   };
+  let clock = 0;
   const used = machines.map(() => 0);
   const builder = new FakeBuilder({
     build: async (request, options) => {
@@ -177,8 +178,9 @@ export function runWorld(world: World, dir: string): RunningWorld {
         mandatoryFeatures: [],
       })),
       shared: { whileLocked: (action) => action(), trySlot: () => new DisposableStack() },
-      now: () => 1e9, // no machine comes back
+      now: () => (clock += 100_000), // a machine that was set aside is tried again at the next opportunity
     },
+    collector: { check: () => {}, makeRoom: async () => {} },
     substituters: () => [substituter],
     makeRoom: async () => {},
   });

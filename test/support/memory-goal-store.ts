@@ -85,6 +85,10 @@ export class MemoryGoalStore implements GoalStore {
     return { dir, [Symbol.asyncDispose]: async () => {} };
   }
 
+  async claimSpace(): ReturnType<GoalStore['claimSpace']> {
+    return new SpaceClaim(0, new Set());
+  }
+
   async partialLocation(): Promise<undefined> {
     return undefined;
   }

@@ -3,6 +3,7 @@
  *
  * Source: Nix 2.35 libstore/build/derivation-check.cc, checkCAFixedOutput.
  */
+import { BuildError } from '../../errors.ts';
 import type { ContentAddress } from '../../formats/content-address.ts';
 import { hashesEqual, printHash } from '../../formats/hash.ts';
 import { printStorePath, type StoreDir } from '../../formats/store-path.ts';
@@ -18,9 +19,8 @@ export function checkFixedOutput(
 ): void {
   if (!hashesEqual(contentHash!, fixed.hash)) {
     const [wanted, got] = [fixed.hash, contentHash!].map((hash) => printHash(hash, 'sri'));
-    throw rejected(
-      `hash mismatch in fixed-output derivation '${drvPath}':\n  specified: ${wanted}\n     got:    ${got}`,
-    );
+    const message = `hash mismatch in fixed-output derivation '${drvPath}':\n  specified: ${wanted}\n     got:    ${got}`;
+    throw new BuildError(message, { failure: { status: 'hashMismatch' } });
   }
   const [first] = references;
   if (first === undefined) return;

@@ -268,7 +268,7 @@ describe('finishing fixed outputs', () => {
     await assert.rejects(
       built.finish({ fixed }),
       (error: Error) =>
-        failsWith('outputRejected', /^hash mismatch in fixed-output derivation '.*-test\.drv':/)(error) &&
+        failsWith('hashMismatch', /^hash mismatch in fixed-output derivation '.*-test\.drv':/)(error) &&
         error.message.includes(`specified: ${printHash(fixed.hash, 'sri')}`) &&
         error.message.includes(`got:    ${GOT}`),
     );
