@@ -73,6 +73,7 @@ export type GoalRequest = Need | { readonly kind: 'repairOrBuild'; readonly path
 
 type AnyGoal = SubstitutionGoal | RepairGoal | RepairOrBuildGoal | DerivationGoal | BuildGoal;
 type Node = GoalNode<AnyGoal>;
+type SharedContext = Omit<DerivationContext, 'priority' | 'settle' | 'signal' | 'waitFor' | 'waitForNeeds'>;
 
 /** Disposing waits for running goals to end. */
 export class GoalRunner implements AsyncDisposable {
@@ -87,6 +88,7 @@ export class GoalRunner implements AsyncDisposable {
   readonly #derivations: Derivations;
   readonly #machines: Machines;
   readonly #builds: LocalBuilds;
+  readonly #shared: SharedContext;
 
   constructor(options: GoalRunnerOptions) {
     const { store, settings, events, pool } = options;
@@ -120,6 +122,7 @@ export class GoalRunner implements AsyncDisposable {
       registrar: this.#registrar,
       stagingLocation,
     });
+    this.#shared = this.#makeShared();
   }
 
   /** Works on goals until all have ended: see {@link GoalGraph.request}. */
@@ -189,9 +192,23 @@ export class GoalRunner implements AsyncDisposable {
   }
 
   #context(node: Node): DerivationContext {
-    const { store, settings, events, pool, substituters, collector } = this.#options;
     const goals = (needs: readonly Need[]): AnyGoal[] => needs.map((need) => this.#goal(need));
     const again = node.goal instanceof SubstitutionGoal && node.goal.again;
+    return {
+      ...this.#shared,
+      get signal() {
+        return node.signal;
+      },
+      priority: () => node.rank,
+      waitFor: (paths) => this.#graph.waitFor(node, goals(paths.map((path) => ({ kind: 'path', path, again })))),
+      waitForNeeds: (needs) => this.#graph.waitFor(node, goals(needs)),
+      settle: (needs) => this.#graph.settle(node, goals(needs)),
+    };
+  }
+
+  /** What the contexts of all goals have in common, made once: there may be many thousands of them. */
+  #makeShared(): SharedContext {
+    const { store, settings, events, pool, substituters, collector } = this.#options;
     return {
       storeDir: store.storeDir,
       store: store.openUri,
@@ -200,15 +217,8 @@ export class GoalRunner implements AsyncDisposable {
       repairs: this.#repairs,
       builds: this.#builds,
       substituters,
-      get signal() {
-        return node.signal;
-      },
-      priority: () => node.rank,
       isValidPath: (path) => this.#validPaths.has(path),
       readDerivation: (drvPath) => this.#derivations.read(drvPath),
-      waitFor: (paths) => this.#graph.waitFor(node, goals(paths.map((path) => ({ kind: 'path', path, again })))),
-      waitForNeeds: (needs) => this.#graph.waitFor(node, goals(needs)),
-      settle: (needs) => this.#graph.settle(node, goals(needs)),
       slot: (kind, signal, size) => this.#slots.acquire(kind, signal, size),
       runJob: (name, request, options) => pool.run(name, request, options),
       claim: (path) => this.#claims.claim(path),
