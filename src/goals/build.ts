@@ -103,7 +103,7 @@ export class Build {
     const { mode } = this.#task;
     const job: JobOptions = { signal, onNotice: (notice) => this.#tell(notice) };
     const request = await this.#request(wanted);
-    await using staging = await builds.openStaging(this.#task.drvPath);
+    using staging = await builds.openStaging(this.#task.drvPath);
     const started = performance.now();
     events.emit('buildStarted', { ...this.#view, machine: place.machine });
     const { outputs, startTime, stopTime } = await place.run({ ...request, staging: staging.dir }, job);

@@ -61,7 +61,7 @@ export interface Builds {
   queryClosure(paths: readonly StorePath[], signal: AbortSignal): Promise<readonly PathInfo[]>;
 
   /** A directory for one build, removed with all that is in it. */
-  openStaging(drvPath: StorePath): Promise<{ readonly dir: string } & AsyncDisposable>;
+  openStaging(drvPath: StorePath): Promise<{ readonly dir: string } & Disposable>;
 
   /** Removes what lies at paths that are not valid, and whose locks the caller holds. */
   removeInvalid(paths: readonly StorePath[], signal: AbortSignal): Promise<void>;

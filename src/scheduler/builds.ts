@@ -6,13 +6,12 @@ import { asSluiceError, BuildError, StoreError } from '../errors.ts';
 import { hashesEqual } from '../formats/hash.ts';
 import { findOutputProblems } from '../formats/output-checks.ts';
 import type { PathInfo } from '../formats/path-info.ts';
-import { printStorePath, type StorePath } from '../formats/store-path.ts';
+import { hashPart, printStorePath, type StorePath } from '../formats/store-path.ts';
 import type { BuildPlace, Builds, BuildTask } from '../goals/derivation-context.ts';
 import type { JobOptions, SlotKind } from '../goals/goal.ts';
 import type { BuiltOutput } from '../pool/messages.ts';
 import type { Settings } from '../settings.ts';
 import type { LocalStore } from '../stores/local-store.ts';
-import { removeTree } from '../stores/remove-tree.ts';
 import { Signer } from '../stores/signer.ts';
 import { Closures } from './closures.ts';
 import type { Machines } from './machines.ts';
@@ -42,6 +41,8 @@ export interface LocalBuildsOptions {
   readonly registrar: Registrar;
   /** A file name in the staging directory that nothing else uses. */
   readonly stagingLocation: (name: string) => Promise<string>;
+  /** Removes what lies there; nobody waits for that. */
+  readonly removeLater: (location: string) => void;
 }
 
 export class LocalBuilds implements Builds {
@@ -102,10 +103,10 @@ export class LocalBuilds implements Builds {
     return this.#closures.query(paths, signal);
   }
 
-  async openStaging(drvPath: StorePath): Promise<{ readonly dir: string } & AsyncDisposable> {
-    const dir = await this.#options.stagingLocation(`build-${drvPath.slice(0, 32)}`);
+  async openStaging(drvPath: StorePath): Promise<{ readonly dir: string } & Disposable> {
+    const dir = await this.#options.stagingLocation(`build-${hashPart(drvPath)}`);
     await mkdir(dir);
-    return { dir, [Symbol.asyncDispose]: () => removeTree(dir) };
+    return { dir, [Symbol.dispose]: () => this.#options.removeLater(dir) };
   }
 
   async removeInvalid(paths: readonly StorePath[], signal: AbortSignal): Promise<void> {

@@ -121,6 +121,7 @@ export class GoalRunner implements AsyncDisposable {
       pool,
       registrar: this.#registrar,
       stagingLocation,
+      removeLater: (location) => this.#staging.removeLater(location),
     });
     this.#shared = this.#makeShared();
   }

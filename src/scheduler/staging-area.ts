@@ -1,5 +1,6 @@
 /** The staging directory of a scheduler, made when the first needs it. */
 import type { LocalStore } from '../stores/local-store.ts';
+import { removeTree } from '../stores/remove-tree.ts';
 import type { Staging } from '../stores/staging.ts';
 
 /** Disposing removes it. */
@@ -7,6 +8,7 @@ export class StagingArea implements AsyncDisposable {
   readonly #store: Pick<LocalStore, 'openStaging'>;
   #staging: Promise<Staging> | undefined;
   #names = 0;
+  readonly #removing = new Set<Promise<unknown>>();
 
   constructor(store: Pick<LocalStore, 'openStaging'>) {
     this.#store = store;
@@ -19,7 +21,16 @@ export class StagingArea implements AsyncDisposable {
     return `${dir}/${this.#names++}-${name}`;
   }
 
+  /** Removes what lies at a location; nobody waits for that, and where it fails, it goes with the directory. */
+  removeLater(location: string): void {
+    const removed = removeTree(location)
+      .catch(() => {})
+      .then(() => this.#removing.delete(removed));
+    this.#removing.add(removed);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#removing);
     const staging = await this.#staging?.catch(() => undefined);
     await staging?.[Symbol.asyncDispose]();
   }
