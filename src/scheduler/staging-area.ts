@@ -23,7 +23,7 @@ export class StagingArea implements AsyncDisposable {
 
   /** Removes what lies at a location; nobody waits for that, and where it fails, it goes with the directory. */
   removeLater(location: string): void {
-    const removed = removeTree(location)
+    const removed: Promise<unknown> = removeTree(location)
       .catch(() => {})
       .then(() => this.#removing.delete(removed));
     this.#removing.add(removed);
