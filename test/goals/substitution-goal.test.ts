@@ -128,7 +128,8 @@ async function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
 }
 
-const failed = (result: FailedResult): Promise<WaitResult> => Promise.resolve({ ok: false, path: library, result, failures: 1 });
+const failed = (result: FailedResult): Promise<WaitResult> =>
+  Promise.resolve({ ok: false, path: library, result, failures: 1 });
 
 describe('a substitution goal', () => {
   test('has nothing to do where the path is valid', async () => {
