@@ -9,6 +9,8 @@ import { type BuildOutcome, exitStatusOf } from '../../src/scheduler/build-outco
 import { Scheduler } from '../../src/scheduler/scheduler.ts';
 import type { Settings } from '../../src/settings.ts';
 import { type BuildStore, buildsMissing, openBuildStore, shellDerivation } from '../support/local-builds.ts';
+import { nixMissing } from '../support/nix.ts';
+import { startNixDaemon } from '../support/nix-daemon.ts';
 import { run } from '../support/run.ts';
 import { makeScratch } from '../support/scratch.ts';
 
@@ -283,5 +285,35 @@ describe('builds of derivations', { skip: buildsMissing }, () => {
       assert.equal(await builds.store.isValidPath(parseStorePath(builds.store.storeDir, drvPath)), true);
     }
     await isClean(builds);
+  });
+
+  test('go to other machines, and past one that cannot be reached', { skip: nixMissing }, async () => {
+    await using resources = new AsyncDisposableStack();
+    const { path } = resources.use(await makeScratch());
+    const builds = resources.use(await openBuildStore(join(path, 'ours'), 'chroot'));
+    const there = await startNixDaemon(join(path, 'there'), resources);
+    const drvPath = await builds.instantiate(`let lib = ${shell('lib', 'echo lib > $out')};
+      in ${shell('app', 'echo made: $lib >&2; echo $lib > $out', 'inherit lib;')}`);
+    const builders = `unix://${path}/nobody - - 8 9 ; ${there.uri} - - 2`;
+    const told: string[] = [];
+    {
+      await using scheduler = await openScheduler(builds, { maxJobs: 0, builders });
+      scheduler.events.on('machineSetAside', ({ machine }) => told.push(`without ${machine}`));
+      scheduler.events.on('buildStarted', ({ name, machine }) => told.push(`${name} on ${machine}`));
+      scheduler.events.on('buildLog', ({ lines }) => told.push(...lines.map((line) => line.replace(/\/.*-/, ''))));
+      const [outcome] = await scheduler.build([`${drvPath}^*`]);
+      assert.equal(outcome?.status, 'built', 'failure' in outcome! ? outcome.failure.message : '');
+    }
+    const nobody = `unix://${path}/nobody`;
+    assert.deepEqual(told, [
+      `lib on ${nobody}`,
+      `without ${nobody}`,
+      `lib on ${there.uri}`,
+      `app on ${there.uri}`,
+      'made: lib',
+    ]);
+    assert.deepEqual(await problems(builds), []);
+    await isClean(builds);
+    assert.deepEqual(await readdir(join(builds.store.stateDir, 'current-load')).then((all) => all.length > 1), true);
   });
 });
