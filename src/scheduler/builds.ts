@@ -1,6 +1,5 @@
 /** What the goals of builds ask of a scheduler and of the local store: {@link Builds}. */
-import { lstatSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { lstatSync, mkdirSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { asSluiceError, BuildError, StoreError } from '../errors.ts';
 import { hashesEqual } from '../formats/hash.ts';
@@ -105,7 +104,7 @@ export class LocalBuilds implements Builds {
 
   async openStaging(drvPath: StorePath): Promise<{ readonly dir: string } & Disposable> {
     const dir = await this.#options.stagingLocation(`build-${hashPart(drvPath)}`);
-    await mkdir(dir);
+    mkdirSync(dir);
     return { dir, [Symbol.dispose]: () => this.#options.removeLater(dir) };
   }
 

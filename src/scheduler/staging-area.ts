@@ -1,4 +1,5 @@
 /** The staging directory of a scheduler, made when the first needs it. */
+import { rmdirSync } from 'node:fs';
 import type { LocalStore } from '../stores/local-store.ts';
 import { removeTree } from '../stores/remove-tree.ts';
 import type { Staging } from '../stores/staging.ts';
@@ -23,6 +24,7 @@ export class StagingArea implements AsyncDisposable {
 
   /** Removes what lies at a location; nobody waits for that, and where it fails, it goes with the directory. */
   removeLater(location: string): void {
+    if (removesEmpty(location)) return;
     const removed: Promise<unknown> = removeTree(location)
       .catch(() => {})
       .then(() => this.#removing.delete(removed));
@@ -33,5 +35,15 @@ export class StagingArea implements AsyncDisposable {
     await Promise.all(this.#removing);
     const staging = await this.#staging?.catch(() => undefined);
     await staging?.[Symbol.asyncDispose]();
+  }
+}
+
+/** Most are empty by then, which is done sooner than a thread has heard of it. */
+function removesEmpty(directory: string): boolean {
+  try {
+    rmdirSync(directory);
+    return true;
+  } catch {
+    return false;
   }
 }
