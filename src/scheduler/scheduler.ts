@@ -156,20 +156,21 @@ export class Scheduler implements AsyncDisposable {
   /**
    * Makes paths valid, with all that they refer to.
    *
-   * @param paths - whole (`/nix/store/HASH-NAME`), or parsed already.
+   * @param paths - whole (`/nix/store/HASH-NAME`), or parsed already; also outputs, as {@link Scheduler.build} takes
+   *   them, whose results have the path of the derivation.
    * @returns how each ended, in order. Failures are results, not throws.
    * @throws {FormatError} on what is no store path; the reason of `signal`, once everything has stopped and nothing
    *   half done is left.
    */
   async realise(paths: readonly (StorePath | string)[], { signal }: RealiseOptions = {}): Promise<RealiseResult[]> {
-    const parsed = paths.map((path) => this.#parse(path));
+    const parsed = paths.map((path) => this.#parseRequest(path));
     this.#begin();
-    this.#expect(parsed);
+    this.#expect(parsed.filter(({ kind }) => kind === 'opaque').map(({ path }) => path));
     const results = await this.#goals.request(
-      parsed.map((path) => ({ kind: 'path', path })),
+      parsed.map((request) => goalOf(request, 'normal')),
       signal,
     );
-    return results.map((result, index) => ({ ...result, path: parsed[index]! }));
+    return results.map((result, index) => ({ ...result, path: parsed[index]!.path }));
   }
 
   /**
