@@ -55,13 +55,15 @@ export class Derivations {
 
   async #readAll(): Promise<void> {
     this.#reading = true;
-    let started = performance.now();
     while (this.#queue.length > 0) {
+      await setImmediate(); // whoever asks in the same turn waits for this one, too
+      let started = performance.now();
       for (const read of this.#queue.splice(0)) {
+        if (performance.now() - started >= SLICE) {
+          await setImmediate();
+          started = performance.now();
+        }
         read();
-        if (performance.now() - started < SLICE) continue;
-        await setImmediate();
-        started = performance.now();
       }
     }
     this.#reading = false;
