@@ -182,7 +182,6 @@ export function runWorld(world: World, dir: string): RunningWorld {
     },
     collector: { check: () => {}, makeRoom: async () => {} },
     substituters: () => [substituter],
-    makeRoom: async () => {},
   });
   return {
     runner,

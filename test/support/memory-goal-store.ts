@@ -59,10 +59,6 @@ export class MemoryGoalStore implements GoalStore {
     return new Map([...paths].filter((path) => this.valid.has(path)).map((path) => [path, this.valid.get(path)!]));
   }
 
-  async claimSpace(): Promise<SpaceClaim> {
-    return new SpaceClaim(0, new Set());
-  }
-
   async tryLockPath(path: StorePath): Promise<Disposable | undefined> {
     if (this.locked.has(path)) return undefined;
     this.locked.add(path);
