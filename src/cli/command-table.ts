@@ -16,6 +16,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/realise.ts')).realiseCommand,
   },
   {
+    name: 'build',
+    summary: 'make outputs of derivations valid, by fetching or building them',
+    load: async () => (await import('./commands/build.ts')).buildCommand,
+  },
+  {
     name: 'copy',
     summary: 'copy store paths, with all that they refer to, from one store to another',
     load: async () => (await import('./commands/copy.ts')).copyCommand,

@@ -69,6 +69,7 @@ function toJson(result: RealiseResult, storeDir: StoreDir): object {
   return { path, state: result.state, error: errorToJson(result.failure) };
 }
 
-function errorToJson({ code, message, hint, cause }: SluiceError): object {
+/** As programs read it: `code`, `message`, `hint`, and `cause` where that is an error of this project, too. */
+export function errorToJson({ code, message, hint, cause }: SluiceError): object {
   return { code, message, hint, ...(cause instanceof SluiceError && { cause: errorToJson(cause) }) };
 }
