@@ -9,6 +9,7 @@ import { makeSettings, type Settings } from '../../../src/settings.ts';
 import hookBuild from '../../../workers/hook-build.ts';
 import postBuildHook from '../../../workers/post-build-hook.ts';
 import { buildsMissing, locationOf, MACHINE, openBuildStore, shellDerivation } from '../../support/local-builds.ts';
+import { Nix } from '../../support/nix.ts';
 import { makeScratch } from '../../support/scratch.ts';
 
 function contextOf(settings: Partial<Settings>) {
@@ -123,7 +124,9 @@ test('stock Nix declines for good where there are no machines', { skip: buildsMi
   await using scratch = await makeScratch();
   await using builds = await openBuildStore(scratch.path);
   const request = await builds.request(await builds.instantiate(shellDerivation('offered', ':')));
-  const { context } = contextOf({ buildHook: 'nix __build-remote', builders: '' });
+  const nix = await Nix.open(scratch.path);
+  const settings = JSON.parse(await nix.output('nix', 'show-config', '--json')) as Record<string, { value: string }>;
+  const { context } = contextOf({ buildHook: settings['build-hook']!.value, builders: '' });
   const reply = await hookBuild({ ...request, features: [], amWilling: true }, context);
   assert.equal(reply.state, 'declinedPermanently');
 });
