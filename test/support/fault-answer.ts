@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { type Body, bufferBody, corrupted, encoded, fileBody, zeros } from './fault-body.ts';
 import type { Fault } from './faults.ts';
+import { resetSocket } from './reset-socket.ts';
 
 /** Of an endless head, in one write. */
 const LINES = 16;
@@ -125,7 +126,7 @@ function pieceSize(fault: Fault | undefined, sent: number): number {
 }
 
 function stop({ connection, response }: Answering, { kind }: Fault): void {
-  if (kind === 'reset') connection.resetAndDestroy();
+  if (kind === 'reset') resetSocket(connection);
   else if (kind === 'close') response.socket?.end();
 }
 

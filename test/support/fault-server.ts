@@ -14,6 +14,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { setTimeout } from 'node:timers/promises';
 import { answer } from './fault-answer.ts';
 import type { ConnectionFault, FaultPlan, FaultRequest } from './faults.ts';
+import { resetSocket } from './reset-socket.ts';
 import type { TestCertificate } from './test-certificate.ts';
 
 export interface FaultServerOptions {
@@ -114,7 +115,7 @@ export class FaultServer implements AsyncDisposable {
     socket.on('error', () => {}); // clients go when they like
     const fault = this.#options.connection?.(this.connections);
     if (fault === undefined) this.#http.emit('connection', socket);
-    else if (fault === 'reset') socket.resetAndDestroy();
+    else if (fault === 'reset') resetSocket(socket);
     else if (fault === 'close') socket.end();
     else socket.resume();
   }

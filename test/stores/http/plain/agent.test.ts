@@ -5,6 +5,7 @@ import type { Dispatcher } from 'undici';
 import type { HttpAgent } from '../../../../src/stores/http/agent.ts';
 import { PlainAgent } from '../../../../src/stores/http/plain/agent.ts';
 import type { DispatchOptions } from '../../../../src/stores/http/plain/request.ts';
+import { resetSocket } from '../../../support/reset-socket.ts';
 
 /** By a clock that stands still every server is quick. */
 const OPTIONS = { limit: 64, connectTimeout: 10_000, keepAlive: 10_000, probeAfter: 10_000, now: () => 0 };
@@ -133,7 +134,7 @@ describe('plain requests', () => {
   });
 
   test('go elsewhere when the one before them is answered late, or the connection ends', async () => {
-    for (const fail of [(): void => {}, ({ socket }: Peer): void => void socket.resetAndDestroy()]) {
+    for (const fail of [(): void => {}, ({ socket }: Peer): void => resetSocket(socket)]) {
       await using resources = new AsyncDisposableStack();
       let stuck: Peer | undefined;
       const { origin } = await serve(resources, (peer) => {
