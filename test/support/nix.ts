@@ -66,25 +66,33 @@ export class Nix {
   /** What a store says of the closure of `path`, sorted by path, in a form that can be compared. */
   async pathInfos(storeUri: string, path: string): Promise<NixPathInfo[]> {
     const text = await this.output('nix', 'path-info', '--json', '--recursive', '--store', storeUri, path);
-    return (JSON.parse(text) as NixPathInfo[])
-      .map(({ path, narHash, narSize, references, deriver, signatures }) => ({
-        path,
-        narHash,
-        narSize,
-        references: references.toSorted(),
-        ...(deriver !== undefined && { deriver }),
-        signatures: (signatures ?? []).toSorted(),
-      }))
-      .sort((a, b) => (a.path < b.path ? -1 : 1));
+    return parsePathInfos(text);
   }
 
   /**
    * What `nix-store --verify --check-contents` complains of in a chroot store: nothing where all is well.
-   * Lines that only say how far it is do not count.
    */
   async problems(root: string): Promise<string[]> {
-    const { code, stderr } = await this.run('nix-store', '--store', root, '--verify', '--check-contents');
-    const complaints = lines(stderr).filter((line) => !/^(reading the Nix store|checking )/.test(line));
-    return code === 0 ? complaints : [...complaints, `exit code ${code}`];
+    return problemsOf(await this.run('nix-store', '--store', root, '--verify', '--check-contents'));
   }
+}
+
+/** What `nix path-info --json` printed, sorted by path, in a form that can be compared. */
+export function parsePathInfos(text: string): NixPathInfo[] {
+  return (JSON.parse(text) as NixPathInfo[])
+    .map(({ path, narHash, narSize, references, deriver, signatures }) => ({
+      path,
+      narHash,
+      narSize,
+      references: references.toSorted(),
+      ...(deriver !== undefined && { deriver }),
+      signatures: (signatures ?? []).toSorted(),
+    }))
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** The complaints of `nix-store --verify`: lines that only say how far it is do not count. */
+export function problemsOf({ code, stderr }: RunResult): string[] {
+  const complaints = lines(stderr).filter((line) => !/^(reading the Nix store|checking )/.test(line));
+  return code === 0 ? complaints : [...complaints, `exit code ${code}`];
 }
