@@ -1,7 +1,5 @@
 /**
  * Real derivations, instantiated by stock Nix: Debian packages, each unpacked by a builder, with all that they depend on.
- * Where SLUICE_BUILD_CORPUS names packages (`ffmpeg build-essential python3-scipy git nginx` are about 460, and need a
- * gigabyte of downloads and twelve of room) these are built instead of a few.
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
@@ -18,21 +16,19 @@ import {
   problems,
 } from '../support/both-build.ts';
 import { whyNoDebian } from '../support/debian-corpus.ts';
-import { writeDebianExpression } from '../support/debian-derivations.ts';
+import { BUILD_ROOM, BUILD_ROOTS, writeDebianExpression } from '../support/debian-derivations.ts';
 import { Nix, type NixPathInfo } from '../support/nix.ts';
 import { needs } from '../support/run.ts';
 import { makeScratch } from '../support/scratch.ts';
 
 const options = needs('nix-store', 'nix-instantiate', 'bwrap', 'apt-get', 'dpkg-deb');
-const CHOSEN = process.env.SLUICE_BUILD_CORPUS;
-const ROOTS = CHOSEN?.split(/\s+/) ?? ['git', 'nginx-light'];
 
 test('derivations of Debian packages', options, async (t) => {
   const why = await whyNoDebian();
   if (why !== undefined && !process.env.SLUICE_REQUIRE_NIX) return t.skip(why);
-  await using scratch = await makeScratch(CHOSEN === undefined ? 1_500 : 12_000);
+  await using scratch = await makeScratch(BUILD_ROOM);
   const nix = await Nix.open(join(scratch.path, 'home'));
-  const expression = await writeDebianExpression(scratch.path, ROOTS);
+  const expression = await writeDebianExpression(scratch.path, BUILD_ROOTS);
 
   async function built(
     place: BuildPlace,

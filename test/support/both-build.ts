@@ -1,9 +1,13 @@
 /** The same derivations built by stock Nix and by Sluice, with the same configuration, and what stock Nix says of the result. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { SANDBOX_PATHS } from './debian-derivations.ts';
 import { type Nix, type NixPathInfo, parsePathInfos, problemsOf } from './nix.ts';
-import { lines, output, type RunResult, run, sluice } from './run.ts';
+import { lines, MAIN, output, run } from './run.ts';
 
 /** A store in which derivations are built. */
 export interface BuildPlace {
@@ -11,6 +15,13 @@ export interface BuildPlace {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where Sluice finds it. */
   readonly uri: string;
+}
+
+export interface SluiceOptions {
+  /** How many builds at once. */
+  readonly jobs?: number;
+  /** Is given each line that it tells, as it comes. */
+  readonly onLine?: (line: string) => void;
 }
 
 /** What both are told: two builds at once, which see what the machine has. */
@@ -49,17 +60,30 @@ export async function buildWithNix({ env }: BuildPlace, drvPaths: readonly strin
   await output('nix-store', ['--realise', ...drvPaths], { env });
 }
 
-/** Builds, which must go well; the outputs are those that stock Nix knows. */
+/**
+ * Builds, which must go well; the outputs are those that stock Nix knows.
+ *
+ * @returns what it told on the way.
+ */
 export async function buildWithSluice(
   place: BuildPlace,
   drvPaths: readonly string[],
-  options: readonly string[] = [],
-): Promise<RunResult> {
-  const args = ['build', '--stdin', '--store', place.uri, '-j2', '--no-fsync-store-paths', ...options];
-  const ended = await sluice(args, { env: place.env, input: drvPaths.join('\n') });
-  assert.equal(ended.code, 0, ended.stderr);
-  assert.deepEqual(lines(ended.stdout).sort(), await outputsOf(place, drvPaths));
-  return ended;
+  { jobs = 2, onLine = () => {} }: SluiceOptions = {},
+): Promise<string[]> {
+  const args = ['build', '--stdin', '--store', place.uri, `-j${jobs}`, '--no-fsync-store-paths'];
+  using child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...place.env }, stdio: 'pipe' });
+  const closed = once(child, 'close');
+  child.stdin.end(drvPaths.join('\n'));
+  const stdout = text(child.stdout);
+  const said: string[] = [];
+  for await (const line of createInterface({ input: child.stderr })) {
+    said.push(line);
+    onLine(line);
+  }
+  const [code] = await closed;
+  assert.equal(code, 0, said.join('\n'));
+  assert.deepEqual(lines(await stdout).sort(), await outputsOf(place, drvPaths));
+  return said;
 }
 
 /** What stock Nix says of each output: that it is valid, and all that one can compare. */

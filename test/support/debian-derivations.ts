@@ -6,6 +6,13 @@ import { downloadPackages } from './debian-corpus.ts';
 /** What builders take from the machine; in a sandbox they see nothing else of it. */
 export const SANDBOX_PATHS: readonly string[] = ['/bin', '/lib', '/lib64', '/usr'];
 
+/** Where SLUICE_BUILD_CORPUS names packages, these are built instead of a few. */
+const CHOSEN = process.env.SLUICE_BUILD_CORPUS;
+/** `ffmpeg build-essential python3-scipy git nginx` are 460 packages: 700 MB of downloads. */
+export const BUILD_ROOTS: readonly string[] = CHOSEN?.split(' ') ?? ['git', 'nginx-light'];
+/** How much of a disk it takes to have their archives, and them built in two stores, in mebibytes. */
+export const BUILD_ROOM: number = CHOSEN === undefined ? 1_500 : 12_000;
+
 const BUILDER = 'mkdir -p $out/nix-support; dpkg-deb -x $deb $out; echo $dependencies > $out/nix-support/propagated';
 
 /**

@@ -12,3 +12,18 @@ export async function processesNamed(commandLine: string): Promise<number[]> {
   );
   return pids.filter((_, index) => named[index]).map(Number);
 }
+
+/** Ends a process with all that it has started, and that these have. */
+export async function killTree(pid: number): Promise<void> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  // Parents first, so that none sees its child end and says so.
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {} // it has ended
+  await Promise.all(
+    children
+      .split(' ')
+      .filter((each) => each !== '')
+      .map((each) => killTree(Number(each))),
+  );
+}
