@@ -4,6 +4,7 @@ import { printStorePath } from '../../formats/store-path.ts';
 import type { BuildView, SchedulerEvents } from '../../goals/events.ts';
 import { plainText } from '../plain-text.ts';
 import type { Level, Route } from './reporter.ts';
+import { formatDuration } from './units.ts';
 
 /** As Nix says it, but for the dots at the end. */
 export function buildingPath({ drvPath }: BuildView, machine: string | undefined, { storeDir }: Route): string {
@@ -22,6 +23,11 @@ export function sayBuilds(
   const level = route.printBuildLogs ? 'notice' : printBuildLogs ? 'info' : 'talkative';
   events.on('buildLog', ({ name, lines }) => say(level, lines.map((line) => `${name}> ${plainText(line)}`).join('\n')));
   events.on('buildWarning', ({ message }) => say('warn', `warning: ${message}`));
+  events.on('machineSetAside', ({ machine, error, milliseconds }) => {
+    const isForGood = milliseconds === Number.POSITIVE_INFINITY;
+    const how = isForGood ? 'gets no builds' : `gets no builds for ${formatDuration(milliseconds)}`;
+    say('warn', `warning: machine '${machine}' ${how}: ${error.message}`);
+  });
   // How it failed in detail is told at the end, which may be long from now.
   events.on('buildFailed', ({ drvPath, error }) => {
     if (error !== undefined) say('warn', `failed: '${printStorePath(storeDir, drvPath)}'`);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sayBuilds } from '../../../src/cli/progress/build-messages.ts';
 import type { Route } from '../../../src/cli/progress/reporter.ts';
+import { TransferError } from '../../../src/errors.ts';
 import { Builds } from '../../support/builds.ts';
 import { ROUTE } from '../../support/transfers.ts';
 
@@ -45,4 +46,15 @@ test('a build that nobody needs any more ends without a word', () => {
   builds.events.emit('buildFailed', { ...view, error: undefined });
   builds.events.emit('buildWarning', { ...view, message: 'no sandbox here' });
   assert.deepEqual(said.slice(1), ['warn: warning: no sandbox here']);
+});
+
+test('a machine that is set aside is told, with the reason and for how long', () => {
+  const { builds, said } = follow();
+  const error = new TransferError('no route to host');
+  builds.events.emit('machineSetAside', { machine: 'ssh-ng://far', error, milliseconds: 2_000 });
+  builds.events.emit('machineSetAside', { machine: 'ssh-ng://far', error, milliseconds: Number.POSITIVE_INFINITY });
+  assert.deepEqual(said, [
+    "warn: warning: machine 'ssh-ng://far' gets no builds for 2.0 s: no route to host",
+    "warn: warning: machine 'ssh-ng://far' gets no builds: no route to host",
+  ]);
 });
