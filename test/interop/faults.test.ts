@@ -139,15 +139,19 @@ const HARMLESS: readonly (readonly [name: string, plan: FaultPlan])[] = [
   ['answers each request with status 429 once', once(status(429))],
 ];
 
+function answersAfter(milliseconds: number): FaultPlan {
+  return ({ name }) => (name === 'nix-cache-info' ? undefined : { kind: 'late', milliseconds });
+}
+
 const resources = new AsyncDisposableStack();
 after(() => resources.disposeAsync());
 const scratch = resources.use(await makeScratch(64));
 const cache = await layeredCache(join(scratch.path, 'cache'));
 const sslCertFile = join(scratch.path, 'certificate.pem');
 await writeFile(sslCertFile, certificate.cert);
-const late: Fault = { kind: 'late', milliseconds: 700 };
-const good = resources.use(await serveFaults(cache.dir));
-const slow = resources.use(await serveFaults(cache.dir, ({ name }) => (name === 'nix-cache-info' ? undefined : late)));
+/** The good one is as far away as caches are; the slow one is not to be waited for. */
+const good = resources.use(await serveFaults(cache.dir, answersAfter(20)));
+const slow = resources.use(await serveFaults(cache.dir, answersAfter(700)));
 
 const settings: Partial<Settings> = {
   connectTimeout: CONNECT_TIMEOUT,
