@@ -29,6 +29,11 @@ export interface Candidate {
   readonly impatient: boolean;
 }
 
+/** Who has the path, and whether the answer was late. */
+interface Found extends Candidate {
+  readonly isLate: boolean;
+}
+
 export interface SearchOptions {
   readonly signal: AbortSignal;
   /** A substituter has answered, so many milliseconds after it was asked. */
@@ -51,7 +56,9 @@ export class PathSearch {
   #forgotten: Set<Substituter> | undefined;
   /** To be turned to when there is nobody else any more. */
   #last: Candidate[] | undefined;
-  readonly #found: Candidate[] = [];
+  readonly #found: Found[] = [];
+  /** Candidates that were handed out. */
+  #taken = 0;
   #impatient: boolean;
   /** Questions whose answers have not come; of those, how many are late. */
   #questions: Set<Question> | undefined;
@@ -92,10 +99,18 @@ export class PathSearch {
    */
   async next(): Promise<Candidate | undefined> {
     for (;;) {
-      const found = this.#found.shift();
+      const found = this.#takeFound();
       // Who is asked again is waited for only when there is nobody else.
-      if (found !== undefined)
-        return { ...found, impatient: found.impatient || this.#found.length + this.#pending > 0 };
+      if (found !== undefined) {
+        this.#taken++;
+        const { substituter, info, impatient } = found;
+        return { substituter, info, impatient: impatient || this.#found.length + this.#pending > 0 };
+      }
+      if (this.#found.length > 0) {
+        await this.#wait(); // for somebody better
+        this.#options.signal.throwIfAborted();
+        continue;
+      }
       // Who is late is not waited for as long as somebody else can be asked.
       const isIdle = this.#pending === this.#late && !this.#askNext();
       if (isIdle && this.#pending === 0 && !this.#beginSecondRound()) return this.#last?.shift();
@@ -123,6 +138,18 @@ export class PathSearch {
   /** Nothing more will be asked; who is being asked is not waited for. */
   end(): void {
     this.#ended = true;
+  }
+
+  /**
+   * The first who has it. Once a candidate was of no use, who answered late comes after all who can still be asked: its
+   * transfer would be late as well.
+   */
+  #takeFound(): Found | undefined {
+    const isChoosing = this.#taken > 0 && this.#impatient;
+    const index = isChoosing ? this.#found.findIndex(({ isLate }) => !isLate) : 0;
+    if (index >= 0) return this.#found.splice(index, 1)[0];
+    if (this.#found.length > 0 && (this.#pending > this.#late || this.#askNext())) return undefined;
+    return this.#found.shift();
   }
 
   /** Asks the next of this round who is worth it. */
@@ -167,17 +194,16 @@ export class PathSearch {
     this.#questions ??= new Set();
     this.#questions.add(question);
     let isLate = false;
-    if (this.#order.length > 0) {
-      question.watch(() => {
-        if (!this.#questions?.has(question)) return; // it is not waited for any more
-        isLate = true;
-        this.#late++;
-        this.#wake();
-      });
-    }
+    question.watch(() => {
+      if (!this.#questions?.has(question)) return; // it is not waited for any more
+      isLate = true;
+      this.#late++;
+      this.#wake();
+    });
     this.#follow(substituter, question.answer, impatient, started, () => {
       this.#questions?.delete(question);
       if (isLate) this.#late--;
+      return isLate;
     });
   }
 
@@ -186,23 +212,25 @@ export class PathSearch {
     answer: Promise<PathInfo | undefined>,
     impatient: boolean,
     started: number,
-    ended: () => void = () => {},
+    /** Says whether the answer was late. */
+    ended: () => boolean = () => false,
   ): void {
     const done = (): void => {
-      ended();
       this.#pending--;
       this.#wake();
     };
     answer.then(
       (info) => {
         const milliseconds = performance.now() - started;
+        const isLate = ended();
         if (info === undefined) this.#lacks(substituter);
-        else this.#found.push({ substituter, info, impatient });
+        else this.#found.push({ substituter, info, impatient, isLate });
         this.#options.onAnswer?.(substituter, milliseconds, info !== undefined);
         done();
         for (const question of this.#questions ?? []) question.compare(milliseconds);
       },
       (thrown) => {
+        ended();
         if (!this.#ended && !this.#options.signal.aborted)
           this.#couldNotSay(substituter, asSluiceError(thrown), impatient);
         done();

@@ -161,7 +161,7 @@ describe('a late answer', () => {
       for (let turn = 0; turn < 3; turn++) await settle();
     };
     const search = (name = 'app'): PathSearch => new PathSearch(NAMED(name), substituters, { signal });
-    return { slow, quick, substituters, pass, search };
+    return { slow, quick, substituters, pass, search, now: () => now };
   };
 
   test('is waited for as long as is usual, then the next is asked as well', async (context) => {
@@ -211,6 +211,35 @@ describe('a late answer', () => {
     search.failed((await found)!, refused);
     assert.equal((await search.next())?.substituter.uri, 'third');
     assert.deepEqual([slow.asked.length, quick.asked.length], [1, 1]);
+  });
+
+  test('counts after those who can still be asked, once a candidate was of no use', async (context) => {
+    const { slow, substituters, pass } = late(context);
+    const third = watched(new ScriptedStore('third', has));
+    const search = new PathSearch(path, [...substituters, third], { signal });
+    const found = search.next();
+    await pass(1_000);
+    const quick = await found;
+    slow.asked[0]!.has();
+    await pass(0);
+    search.failed(quick!, refused);
+    assert.equal((await search.next())?.substituter.uri, 'third');
+    assert.equal((await search.next())?.substituter.uri, 'slow');
+  });
+
+  test('is not held back for one who does not answer at all', async (context) => {
+    const { slow, substituters, pass, now } = late(context);
+    const silent = watched(new ScriptedStore('silent'), { now });
+    const search = new PathSearch(path, [...substituters, silent], { signal });
+    const found = search.next();
+    await pass(1_000);
+    const quick = await found;
+    slow.asked[0]!.has();
+    await pass(0);
+    search.failed(quick!, refused);
+    const next = search.next();
+    await pass(1_000);
+    assert.equal((await next)?.substituter.uri, 'slow');
   });
 
   test('is not waited for any more where its substituter is set aside', async () => {
