@@ -7,8 +7,14 @@ import { type Command, Option } from 'commander';
 import { UsageError } from '../errors.ts';
 import { findSetting, parseSetting, SETTINGS, type SettingName, settingSpec } from '../settings.ts';
 
-const SHORT: Partial<Record<SettingName, string>> = { 'keep-going': '-k', 'max-jobs': '-j' };
+const SHORT: Partial<Record<SettingName, string>> = { 'keep-failed': '-K', 'keep-going': '-k', 'max-jobs': '-j' };
 const BOOLEANS = ['true', 'false', 'yes', 'no'];
+/** What Nix has flags for that are spelled unlike the setting. */
+const REWRITTEN: ReadonlyMap<string, string> = new Map([
+  ['-K', '--keep-failed=true'],
+  ['-k', '--keep-going=true'],
+  ['--relaxed-sandbox', '--sandbox=relaxed'],
+]);
 const GROUP = 'Settings, as in nix.conf:';
 
 /** Takes a setting as it was given: its name, which may begin with `extra-`, and a text that it can have. */
@@ -49,12 +55,13 @@ export function addSettingsFlags(
 /** How help shows a flag whose real form is not what commander knows. */
 export function flagTerm(option: Option): string {
   if (option.long === '--option') return '--option <name> <value>';
-  return option.flags.replace(' <boolean>', '');
+  return isSwitch(option.long ?? '') ? option.flags.replace(/ <\w+>$/, '') : option.flags;
 }
 
 /**
  * Gives settings their value: `--keep-going` becomes `--keep-going=true`, `--no-keep-going` `--keep-going=false`, and
- * `--option NAME VALUE` one argument. Aliases become the name of today. What follows `--` stays as it is.
+ * `--option NAME VALUE` one argument. A setting that may be something else than true or false, as `sandbox`, has the
+ * same forms. Aliases become the name of today. What follows `--` stays as it is.
  *
  * @throws {UsageError} on `--option` without name and value.
  */
@@ -68,15 +75,13 @@ export function rewriteFlags(args: readonly string[]): string[] {
       if (value === undefined) throw new UsageError("'--option' wants a name and a value");
       rewritten.push(`--option=${name}=${value}`);
       index += 2;
-    } else if (isBooleanFlag(arg)) {
-      const hasValue = BOOLEANS.includes(args[index + 1] ?? '');
+    } else if (isSwitch(arg)) {
+      const hasValue = wordsOf(arg).includes(args[index + 1] ?? '');
       rewritten.push(`${arg}=${hasValue ? args[++index] : 'true'}`);
-    } else if (arg.startsWith('--no-') && isBooleanFlag(`--${arg.slice(5)}`)) {
+    } else if (arg.startsWith('--no-') && isSwitch(`--${arg.slice(5)}`)) {
       rewritten.push(`--${arg.slice(5)}=false`);
-    } else if (arg === '-k') {
-      rewritten.push('--keep-going=true');
     } else {
-      rewritten.push(arg);
+      rewritten.push(REWRITTEN.get(arg) ?? arg);
     }
   }
   return rewritten;
@@ -95,14 +100,23 @@ function settingFlag(name: SettingName): Option {
   const shown = Array.isArray(value) ? value.join(' ') : String(value);
   const notes = [
     shown === '' ? '' : `default: ${shown}`,
-    kind === 'boolean' && value ? `or --no-${name}` : '',
+    isSwitch(`--${name}`) && value !== false ? `or --no-${name}` : '',
     kind === 'strings' ? `--extra-${name} adds to it` : '',
   ].filter((note) => note !== '');
   const description = `${about}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`;
   return new Option(`${flags} <${kind === 'strings' ? 'list' : kind}>`, description).helpGroup(GROUP);
 }
 
-function isBooleanFlag(arg: string): boolean {
+/** Whether it is a setting that can be on or off, and so is a flag that needs no value. */
+function isSwitch(arg: string): boolean {
+  return wordsOf(arg).length > 0;
+}
+
+/** What may follow the flag of a {@link isSwitch | switch}; nothing for other arguments. */
+function wordsOf(arg: string): readonly string[] {
   const name = arg.slice(2);
-  return arg.startsWith('--') && Object.hasOwn(SETTINGS, name) && SETTINGS[name as SettingName].kind === 'boolean';
+  if (!arg.startsWith('--') || !Object.hasOwn(SETTINGS, name)) return [];
+  const { kind, choices = [] } = settingSpec(name as SettingName);
+  if (kind === 'boolean') return BOOLEANS;
+  return choices.includes('true') ? [...new Set([...BOOLEANS, ...choices])] : [];
 }

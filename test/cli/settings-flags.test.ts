@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 import { Command } from 'commander';
 import { addSettingsFlags, rewriteFlags } from '../../src/cli/settings-flags.ts';
@@ -25,6 +26,18 @@ const SPELLINGS = [
   [['--keep-going'], { keepGoing: true }],
   [['-k'], { keepGoing: true }],
   [['--no-keep-going'], { keepGoing: false }],
+  [['-K'], { keepFailed: true }],
+  [['-j', 'auto'], { maxJobs: availableParallelism() }],
+  [['--cores', '0', '--timeout', '60', '--max-silent-time=5'], { cores: 0, timeout: 60, maxSilentTime: 5 }],
+  [['--fallback', '--builders', ''], { fallback: true, builders: '' }],
+  [['--sandbox'], { sandbox: 'true' }],
+  [['--no-sandbox'], { sandbox: 'false' }],
+  [['--no-build-use-sandbox'], { sandbox: 'false' }],
+  [['--relaxed-sandbox'], { sandbox: 'relaxed' }],
+  [['--sandbox', 'relaxed'], { sandbox: 'relaxed' }],
+  [['--sandbox=relaxed'], { sandbox: 'relaxed' }],
+  [['--sandbox', 'no'], { sandbox: 'false' }],
+  [['--option', 'sandbox', 'false'], { sandbox: 'false' }],
   [['--require-sigs', 'false'], { requireSigs: false }],
   [['--require-sigs=no'], { requireSigs: false }],
   [['--no-require-sigs'], { requireSigs: false }],
@@ -56,6 +69,7 @@ for (const [args, settings] of SPELLINGS) {
 const REJECTED = [
   [['--max-jobs', 'many'], /'max-jobs' wants a whole number/, 'a word for a number'],
   [['--require-sigs=maybe'], /'require-sigs' wants true or false/, 'what is neither true nor false'],
+  [['--sandbox=maybe'], /'sandbox' wants true or false or relaxed, got 'maybe'/, 'what a sandbox cannot be'],
   [['--option', 'no-such', 'x'], /unknown setting 'no-such'/, 'an unknown setting'],
   [['--option', 'extra-max-jobs', '1'], /unknown setting 'extra-max-jobs'/, 'adding to what is no list'],
   [['--option', 'max-jobs'], /wants a name and a value/, '--option without a value'],
@@ -72,6 +86,13 @@ for (const [args, message, what] of REJECTED) {
 
 test('a path after a boolean flag is no value of it', () => {
   assert.deepEqual(parse('--keep-going', '/nix/store/x'), { settings: { keepGoing: true }, rest: ['/nix/store/x'] });
+});
+
+test('a derivation after --sandbox is no value of it', () => {
+  assert.deepEqual(parse('--sandbox', '/nix/store/x.drv'), {
+    settings: { sandbox: 'true' },
+    rest: ['/nix/store/x.drv'],
+  });
 });
 
 test('what follows -- is no flag', () => {

@@ -11,6 +11,19 @@ export function buildingPath({ drvPath }: BuildView, machine: string | undefined
   return `building '${printStorePath(storeDir, drvPath)}'${machine === undefined ? '' : ` on '${machine}'`}`;
 }
 
+/** Each warning once: what is wrong with the machine is found in every thread that builds. */
+export function sayBuildWarnings(
+  events: EventEmitter<SchedulerEvents>,
+  say: (level: Level, text: string) => void,
+): void {
+  const told = new Set<string>();
+  events.on('buildWarning', ({ message }) => {
+    if (told.has(message)) return;
+    told.add(message);
+    say('warn', `warning: ${message}`);
+  });
+}
+
 export function sayBuilds(
   events: EventEmitter<SchedulerEvents>,
   route: Route,
@@ -22,7 +35,7 @@ export function sayBuilds(
   // Who asks for the lines wants them beside a live display as well, which tells of little else.
   const level = route.printBuildLogs ? 'notice' : printBuildLogs ? 'info' : 'talkative';
   events.on('buildLog', ({ name, lines }) => say(level, lines.map((line) => `${name}> ${plainText(line)}`).join('\n')));
-  events.on('buildWarning', ({ message }) => say('warn', `warning: ${message}`));
+  sayBuildWarnings(events, say);
   events.on('machineSetAside', ({ machine, error, milliseconds }) => {
     const isForGood = milliseconds === Number.POSITIVE_INFINITY;
     const how = isForGood ? 'gets no builds' : `gets no builds for ${formatDuration(milliseconds)}`;

@@ -7,7 +7,7 @@
 import type { EventEmitter } from 'eventemitter3';
 import { printStorePath, type StorePath } from '../../formats/store-path.ts';
 import type { SchedulerEvents, TransferView } from '../../goals/events.ts';
-import { buildingPath } from './build-messages.ts';
+import { buildingPath, sayBuildWarnings } from './build-messages.ts';
 import type { CheckView } from './frame.ts';
 import { copyingPath, sayDetails } from './messages.ts';
 import { type Clock, isWanted, LEVELS, type Level, type Reporter, type Route } from './reporter.ts';
@@ -144,7 +144,7 @@ export class JsonReporter implements Reporter {
     events.on('buildLog', ({ drvPath, lines }) => {
       for (const line of lines) result(drvPath, RESULT.buildLogLine, line);
     });
-    events.on('buildWarning', ({ message }) => this.say('warn', `warning: ${message}`));
+    sayBuildWarnings(events, (level, text) => this.say(level, text));
     events.on('buildFinished', ({ drvPath }) => this.#stopBuild(drvPath));
     events.on('buildFailed', ({ drvPath }) => this.#stopBuild(drvPath));
   }

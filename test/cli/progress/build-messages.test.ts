@@ -58,3 +58,13 @@ test('a machine that is set aside is told, with the reason and for how long', ()
     "warn: warning: machine 'ssh-ng://far' gets no builds: no route to host",
   ]);
 });
+
+test('a warning that every thread has is told once', () => {
+  const { builds, said } = follow();
+  for (const name of ['a', 'b'])
+    builds.events.emit('buildWarning', { ...builds.start(name), message: 'no sandbox here' });
+  assert.deepEqual(
+    said.filter((text) => text.startsWith('warn')),
+    ['warn: warning: no sandbox here'],
+  );
+});
