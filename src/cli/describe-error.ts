@@ -12,6 +12,8 @@ export interface DescribeOptions {
   readonly subject?: string | undefined;
   /** A line after the first. */
   readonly note?: string | undefined;
+  /** Where the error has none. */
+  readonly hint?: string | undefined;
 }
 
 /** `error: …`, then lines that begin with `cause:` and `hint:`; no newline at the end. */
@@ -30,7 +32,7 @@ export function describeError(error: unknown, options: DescribeOptions): string 
     if (!isTold) lines.push(`cause: ${message}`);
   }
   for (const link of chain) if (link instanceof BuildError) lines.push(...describeBuild(link));
-  const hint = hintOf(chain);
+  const hint = hintOf(chain) ?? options.hint;
   if (hint !== undefined) lines.push(`hint: ${hint}`);
   if (debug) lines.push(...chain.map(stackOf));
   return lines.join('\n');

@@ -21,13 +21,16 @@ interface Failure {
 
 export class Failures {
   readonly #storeDir: StoreDir;
+  readonly #store: string | undefined;
   /** Whose failure an error was, before it became the failure of others. */
   readonly #owners = new Map<SluiceError, StorePath>();
   /** URI of the store that was of no use. */
   readonly #substituters = new Map<SluiceError, string>();
 
-  constructor(storeDir: StoreDir, events: EventEmitter<SchedulerEvents>) {
+  /** @param store - its URI, where logs of its builds are told of. */
+  constructor(storeDir: StoreDir, events: EventEmitter<SchedulerEvents>, store?: string) {
     this.#storeDir = storeDir;
+    this.#store = store;
     events.on('substituterFailed', ({ error, substituter }) => this.#substituters.set(error, substituter));
     events.on('goalFinished', ({ path, result }) => {
       if ('failure' in result && !this.#owners.has(result.failure)) this.#owners.set(result.failure, path);
@@ -57,7 +60,15 @@ export class Failures {
     const subject = names ? undefined : `cannot copy '${printStorePath(this.#storeDir, owner)}'${from}`;
     const dependants = requested.filter((path) => path !== owner && !isNamed(path, error));
     const note = dependants.length === 0 ? undefined : `needed by ${this.#list(dependants)}`;
-    return describeError(error, { debug, subject, note });
+    return describeError(error, { debug, subject, note, hint: this.#logHint(error, owner) });
+  }
+
+  /** Where more of the log is than its end. */
+  #logHint(error: SluiceError, owner: StorePath | undefined): string | undefined {
+    const isLogged = error instanceof BuildError && (error.failure.logTail?.length ?? 0) > 0;
+    if (!isLogged || owner === undefined || this.#store === undefined) return undefined;
+    const store = this.#store === 'local' ? '' : `--store '${this.#store}' `;
+    return `the whole log: sluice log ${store}${printStorePath(this.#storeDir, owner)}`;
   }
 
   #list(paths: readonly StorePath[]): string {

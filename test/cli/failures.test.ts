@@ -127,3 +127,24 @@ test('a build that failed is told once, with the end of its log, and not again f
     ].join('\n'),
   ]);
 });
+
+for (const [store, command] of [
+  ['local', 'sluice log '],
+  ['local?root=/x', "sluice log --store 'local?root=/x' "],
+] as const) {
+  test(`the end of a log says how to see all of it, in store ${store}`, () => {
+    const events = new EventEmitter<SchedulerEvents>();
+    const failures = new Failures(DEFAULT_STORE_DIR, events, store);
+    const failure = new BuildError(`builder for '${shown('a.drv')}' failed with exit code 1`, {
+      failure: { status: 'permanentFailure', logTail: ['boom'] },
+    });
+    const path = pathNamed('a.drv');
+    events.emit('goalFinished', { path, result: { state: 'failed', failure } });
+    const [text] = failures.describe([{ path, state: 'failed', failure }], { debug: false });
+    assert.deepEqual(text?.split('\n').slice(1), [
+      'last line of its log:',
+      '> boom',
+      `hint: the whole log: ${command}${shown('a.drv')}`,
+    ]);
+  });
+}

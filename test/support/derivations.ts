@@ -3,7 +3,7 @@ import type { Derivation, DerivationOutput, DraftDerivation } from '../../src/fo
 import { printDerivation } from '../../src/formats/derivation.ts';
 import { derivationPath, fillOutputs, hashDerivationModulo } from '../../src/formats/derivation-hash.ts';
 import type { Hash } from '../../src/formats/hash.ts';
-import { DEFAULT_STORE_DIR, type StorePath } from '../../src/formats/store-path.ts';
+import { DEFAULT_STORE_DIR, type StoreDir, type StorePath } from '../../src/formats/store-path.ts';
 import type { LocalStore } from '../../src/stores/local-store.ts';
 
 export interface DerivationSpec {
@@ -17,6 +17,8 @@ export interface DerivationSpec {
   readonly env?: Readonly<Record<string, string>>;
   readonly system?: string;
   readonly builder?: string;
+  readonly args?: readonly string[];
+  readonly storeDir?: StoreDir;
 }
 
 export interface MadeDerivation {
@@ -30,7 +32,7 @@ export interface MadeDerivation {
 /** Makes a derivation with the right paths; nothing is written. */
 export function makeDerivation(spec: DerivationSpec): MadeDerivation {
   const { name, inputs = [], sources = [], outputs = ['out'], env = {}, system = 'x86_64-linux' } = spec;
-  const storeDir = DEFAULT_STORE_DIR;
+  const { args = [], storeDir = DEFAULT_STORE_DIR } = spec;
   const given = inputs.map((input) => ('drvPath' in input ? ([input, 'out'] as const) : input));
   const hashes = new Map(given.map(([made]) => [made.drvPath, made.hash]));
   const draft: DraftDerivation = {
@@ -46,7 +48,7 @@ export function makeDerivation(spec: DerivationSpec): MadeDerivation {
     inputSrcs: sources.toSorted(),
     system,
     builder: spec.builder ?? '/bin/sh',
-    args: [],
+    args,
     env: new Map(Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1))),
   };
   const inputHash = (path: StorePath): Hash => hashes.get(path)!;

@@ -92,7 +92,7 @@ async function build(args: readonly string[], options: Options, cli: Cli): Promi
     printBuildLogs: options.printBuildLogs,
   });
   if (options.dryRun) return await showMissing(scheduler, requests, options, work, cli);
-  const failures = new Failures(storeDir, events);
+  const failures = new Failures(storeDir, events, settings.keepBuildLog ? options.store : undefined);
   trace?.follow(events, store);
   const outcomes = await scheduler.build(requests, { mode: modeOf(options), signal: work.signal });
   if (options.outLink !== undefined) {

@@ -1,6 +1,7 @@
 /** What a progress display shows at one moment, as lines that fit the terminal. */
 import { pathName } from '../../formats/store-path.ts';
 import { buildLines } from './build-lines.ts';
+import { truncate } from './columns.ts';
 import type { RunningTransfer, Tally } from './tally.ts';
 import { countPaths, formatBytes, formatBytesOf, formatRate, formatSeconds } from './units.ts';
 
@@ -29,7 +30,7 @@ export function progressFrame(tally: Tally, options: FrameOptions): string[] {
   const mostBuilds = Math.max(most - transfers.length, Math.ceil(most / 2));
   const shownBuilds = builds.slice(0, mostBuilds);
   const shownTransfers = transfers.slice(0, most - shownBuilds.length);
-  const lines = [...buildLines(shownBuilds, options.now), ...transferLines(shownTransfers, options)];
+  const lines = [...buildLines(shownBuilds, options), ...transferLines(shownTransfers, options)];
   if (room > 0 && lines.length < running) lines.push(`  … and ${running - lines.length} more`);
   return [...lines, summaryLine(tally, options)].map((line) => fit(line, options.columns));
 }
@@ -130,11 +131,7 @@ export function checkFrame(
 
 /** One column stays free: some terminals wrap as soon as the last one is written. */
 function fit(line: string, columns: number): string {
-  return truncate(line, columns - 1);
-}
-
-function truncate(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+  return truncate(line, Math.max(1, columns - 1));
 }
 
 function fraction(done: number, total: number): number {

@@ -2,6 +2,7 @@
  * A block of lines at the bottom of a terminal that is drawn over itself. The cursor stays visible, at the end of the
  * last line, so that nothing has to be put right when the process is stopped or killed.
  */
+import { columnsOf } from './columns.ts';
 
 /** A terminal, as node:tty has it. */
 export interface TerminalOutput {
@@ -49,7 +50,7 @@ export class LiveBlock {
    */
   #toStart(): string {
     const columns = Math.max(1, this.#terminal.columns);
-    const height = this.#lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)), 0);
+    const height = this.#lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(columnsOf(line) / columns)), 0);
     return height > 1 ? `\r\u001b[${height - 1}A` : height === 1 ? '\r' : '';
   }
 }

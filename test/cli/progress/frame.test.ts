@@ -74,6 +74,15 @@ for (const columns of [1, 2, 10, 20, 30, 40, 50, 60, 70, 80, 200]) {
   });
 }
 
+test('what builders print in wide letters takes no more columns than there are', () => {
+  const tally = new Tally(() => 0);
+  const builds = new Builds();
+  tally.follow(builds.events);
+  builds.log(builds.start('a'), '日本語の長い行'.repeat(20));
+  const frame = progressFrame(tally, { columns: 30, rows: 24, narRate: 0, now: 0 });
+  assert.deepEqual(frame, ['  a  0 s  > 日本語の長い行日…', '0/1 built']);
+});
+
 test('a narrow terminal gets names and sizes, and no rates', () => {
   assert.deepEqual(progressFrame(busy(), { columns: 50, rows: 24, narRate: MIB, now: 0 }), [
     '  a-big-one-1.0  10.0/40.0 MiB',
