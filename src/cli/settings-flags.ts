@@ -81,10 +81,17 @@ export function rewriteFlags(args: readonly string[]): string[] {
     } else if (arg.startsWith('--no-') && isSwitch(`--${arg.slice(5)}`)) {
       rewritten.push(`--${arg.slice(5)}=false`);
     } else {
-      rewritten.push(REWRITTEN.get(arg) ?? arg);
+      rewritten.push(...splitShort(arg).map((each) => REWRITTEN.get(each) ?? each));
     }
   }
   return rewritten;
+}
+
+/** `-kKj4` is `-k -K -j4`. */
+function splitShort(arg: string): string[] {
+  const [, switches = '', rest = ''] = /^-([kK]+)(.*)$/s.exec(arg) ?? [];
+  if (switches === '') return [arg];
+  return [...Array.from(switches, (each) => `-${each}`), ...(rest === '' ? [] : [`-${rest}`])];
 }
 
 /** A flag with the name that its setting has today: `--binary-caches=x` is `--substituters=x`. */

@@ -26,6 +26,8 @@ const SPELLINGS = [
   [['--keep-going'], { keepGoing: true }],
   [['-k'], { keepGoing: true }],
   [['--no-keep-going'], { keepGoing: false }],
+  [['-kK'], { keepGoing: true, keepFailed: true }],
+  [['-Kkj4'], { keepFailed: true, keepGoing: true, maxJobs: 4 }],
   [['-K'], { keepFailed: true }],
   [['-j', 'auto'], { maxJobs: availableParallelism() }],
   [['--cores', '0', '--timeout', '60', '--max-silent-time=5'], { cores: 0, timeout: 60, maxSilentTime: 5 }],
