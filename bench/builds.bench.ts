@@ -1,30 +1,86 @@
 /**
- * What a scheduler does for a build beside the build: goals, locks, order, registration. Nothing is built, and the store
- * is in memory. Ten times as many derivations must take ten times as long, no more.
+ * Tiny builds, in a sandbox and without: each reads one that came before, if any, and writes a file. Beside it stock Nix
+ * builds the same derivations, where it is installed; both as processes of their own, from start to end, two builds at
+ * once.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import assert from 'node:assert/strict';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Bench } from 'tinybench';
-import { type BuildGraph, makeBuildGraph, runBuildGraph } from './build-graph.ts';
+import { Bench, type FnOptions } from 'tinybench';
+import { nixMissing } from '../test/support/nix.ts';
+import { lines, output } from '../test/support/run.ts';
+import { buildSluice, makeHome } from './beside-nix.ts';
 
-export const bench: Bench = new Bench({
-  name: 'builds that do nothing',
-  iterations: 3,
-  time: 0,
-  warmupIterations: 1,
-  warmupTime: 0,
-});
+const BUILDS = Number(process.env.SLUICE_BENCH_BUILDS ?? 3_000);
+/** Of so many builds, all wait for the first. */
+const FAN = 10;
 
-const scratch = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
-process.once('exit', () => rmSync(scratch, { recursive: true }));
-let runs = 0;
+const home = makeHome();
+const built = buildSluice(home);
+const expression = join(home, 'builds.nix');
+writeFileSync(
+  expression,
+  `let make = name: inputs: derivation {
+  inherit name inputs;
+  system = builtins.currentSystem;
+  builder = "/bin/sh";
+  args = [ "-c" "echo $name $inputs > $out" ];
+};
+first = builtins.genList (number: make "first-\${toString number}" [ ]) ${BUILDS / FAN};
+other = builtins.genList
+  (number: make "other-\${toString number}" [ (builtins.elemAt first (number / ${FAN - 1})) ])
+  ${(BUILDS / FAN) * (FAN - 1)};
+in first ++ other
+`,
+);
 
-for (const count of [1_000, 10_000]) {
-  for (const shape of ['chain', 'layers'] as const) {
-    const graph: BuildGraph = makeBuildGraph(shape, count);
-    bench.add(`${shape}, ${count.toLocaleString('en')} derivations`, async () => {
-      await runBuildGraph(graph, join(scratch, `${runs++}`));
-    });
+/** What builders see in a sandbox, where the store is a chroot store; without one it is where it says that it is. */
+const SANDBOX_PATHS = '/bin /lib /lib64 /usr';
+
+function environment(sandbox: boolean): NodeJS.ProcessEnv {
+  const settings = ['build-users-group =', 'substitute = false', `sandbox = ${sandbox}`, 'max-jobs = 2'];
+  const directories = { NIX_STORE_DIR: `${home}/store`, NIX_STATE_DIR: `${home}/var`, NIX_LOG_DIR: `${home}/log` };
+  return {
+    ...process.env,
+    HOME: home,
+    NIX_CONF_DIR: home,
+    NIX_CONFIG: [...settings, `sandbox-paths = ${SANDBOX_PATHS}`, 'fsync-metadata = false'].join('\n'),
+    NIX_USER_CONF_FILES: '',
+    ...(sandbox ? { NIX_REMOTE: `local?root=${home}/root` } : directories),
+  };
+}
+
+/** What to do before and after each round, and in it: build with a command, which gets the derivations. */
+function round(sandbox: boolean): readonly [run: (command: readonly string[]) => Promise<void>, hooks: FnOptions] {
+  const env = environment(sandbox);
+  let derivations: readonly string[] = [];
+  const hooks = {
+    async beforeEach() {
+      derivations = lines(await output('nix-instantiate', [expression], { env }));
+      assert.equal(derivations.length, BUILDS);
+    },
+    afterEach() {
+      for (const name of ['store', 'var', 'log', 'root']) rmSync(join(home, name), { recursive: true, force: true });
+    },
+  };
+  const run = async ([program, ...args]: readonly string[]): Promise<void> => {
+    const printed = await output(program!, [...args, ...derivations], { env });
+    assert.equal(lines(printed).length, BUILDS); // never time a wrong answer
+  };
+  return [run, hooks];
+}
+
+const STORES = {
+  'without a sandbox': [false, `local?store=${home}/store&state=${home}/var&log=${home}/log`],
+  'in a sandbox': [true, `local?root=${home}/root`],
+} as const;
+
+export const bench: Bench = new Bench({ name: `${BUILDS} tiny builds`, iterations: 3, time: 0, warmup: false });
+if (!nixMissing) {
+  for (const [where, [sandbox, store]] of Object.entries(STORES)) {
+    const [run, hooks] = round(sandbox);
+    const sluice = [...built, 'build', '--quiet', '--no-fsync-store-paths', '--store', store];
+    bench.add(`sluice build, ${where}`, () => run(sluice), hooks);
+    bench.add(`nix-store --realise, ${where}`, () => run(['nix-store', '--quiet', '--realise']), hooks);
   }
 }

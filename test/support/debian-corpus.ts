@@ -21,8 +21,16 @@ export interface OrderedPackage {
   readonly dependencies: readonly string[];
 }
 
-/** Downloads packages with all that they depend on. An edge that would close a circle is dropped. */
-export async function downloadPackages(directory: string, roots: readonly string[]): Promise<OrderedPackage[]> {
+/**
+ * Downloads packages with all that they depend on. An edge that would close a circle is dropped.
+ *
+ * @param which - `needed`: of alternatives only the first; `all`: whatever could be downloaded.
+ */
+export async function downloadPackages(
+  directory: string,
+  roots: readonly string[],
+  which: 'needed' | 'all' = 'needed',
+): Promise<OrderedPackage[]> {
   const packages = await download(directory, roots);
   const ordered = new Map<string, OrderedPackage>();
   const visiting = new Set<string>();
@@ -39,6 +47,7 @@ export async function downloadPackages(directory: string, roots: readonly string
   }
 
   roots.forEach(visit);
+  if (which === 'all') for (const name of packages.keys()) visit(name);
   return [...ordered.values()];
 }
 

@@ -21,7 +21,7 @@ const BUILDER = 'mkdir -p $out/nix-support; dpkg-deb -x $deb $out; echo $depende
  * @returns the expression's file.
  */
 export async function writeDebianExpression(directory: string, roots: readonly string[]): Promise<string> {
-  const packages = await downloadPackages(join(directory, 'debs'), roots);
+  const packages = await downloadPackages(join(directory, 'debs'), roots, 'all');
   const definitions = packages.map(({ name, file, pathName, dependencies }) => {
     const list = dependencies.map((each) => `p.${JSON.stringify(each)}`).join(' ');
     return `  ${JSON.stringify(name)} = make ${JSON.stringify(pathName)} (/. + ${JSON.stringify(file)}) [ ${list} ];\n`;
