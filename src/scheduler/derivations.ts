@@ -10,9 +10,7 @@ import type { StorePath } from '../formats/store-path.ts';
 import type { ReadDerivation } from '../goals/derivation-context.ts';
 import { readDerivationFile } from '../stores/derivation-file.ts';
 import type { LocalStore } from '../stores/local-store.ts';
-
-/** In milliseconds. */
-const SLICE = 5;
+import { SLICE } from './slice.ts';
 
 export class Derivations {
   readonly #store: Pick<LocalStore, 'realPath' | 'storeDir'>;

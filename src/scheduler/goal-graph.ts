@@ -4,10 +4,12 @@
  *
  * Source: Nix 2.35 libstore/build/goal.cc, worker.cc.
  */
+import { setImmediate } from 'node:timers/promises';
 import { asSluiceError } from '../errors.ts';
 import type { StorePath } from '../formats/store-path.ts';
 import type { FailedResult, Goal, GoalResult, WaitResult } from '../goals/goal.ts';
 import { type RankedNode, Ranks } from './ranks.ts';
+import { SLICE } from './slice.ts';
 
 /** One goal in the graph. */
 export class GoalNode<G extends Goal = Goal> implements RankedNode<GoalNode<G>> {
@@ -114,6 +116,8 @@ export class GoalGraph<G extends Goal> {
   readonly #options: GoalGraphOptions<G>;
   readonly #nodes = new Map<string, GoalNode<G>>();
   readonly #ranks = new Ranks<GoalNode<G>>();
+  /** To be started, in this order; those that have been are among them until all have. */
+  #starts: GoalNode<G>[] = [];
   #requests = 0;
   #running = 0;
   /** Cancelled, and still at work to clean up. */
@@ -203,12 +207,27 @@ export class GoalGraph<G extends Goal> {
     this.#nodes.set(goal.key, node);
     this.#running++;
     // Not at once: a chain of goals, each starting the next, would be as deep as the stack.
-    queueMicrotask(() => void this.#run(node));
+    if (this.#starts.length === 0) queueMicrotask(() => void this.#startAll());
+    this.#starts.push(node);
     return node;
+  }
+
+  /** A request may be for thousands. */
+  async #startAll(): Promise<void> {
+    let began = performance.now();
+    for (const node of this.#starts) {
+      if (performance.now() - began >= SLICE) {
+        await setImmediate();
+        began = performance.now();
+      }
+      void this.#run(node);
+    }
+    this.#starts = [];
   }
 
   async #run(node: GoalNode<G>): Promise<void> {
     try {
+      if (node.cancelled) node.signal.throwIfAborted();
       node.result = await this.#options.run(node);
     } catch (error) {
       node.result = node.cancelled ? { state: 'cancelled' } : { state: 'failed', failure: asSluiceError(error) };
