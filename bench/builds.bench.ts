@@ -1,15 +1,17 @@
 /**
  * Tiny builds, in a sandbox and without: each reads one that came before, if any, and writes a file. Beside it stock Nix
  * builds the same derivations, where it is installed; both as processes of their own, from start to end, two builds at
- * once.
+ * once. And how long the event loop is kept while a scheduler in this process has them built: wanted are 20 ms.
  */
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Bench, type FnOptions } from 'tinybench';
+import { Bench } from 'tinybench';
+import { Scheduler } from '../src/scheduler/scheduler.ts';
 import { nixMissing } from '../test/support/nix.ts';
 import { lines, output } from '../test/support/run.ts';
 import { buildSluice, makeHome } from './beside-nix.ts';
+import { measureLoopDelay } from './loop-delay.ts';
 
 const BUILDS = Number(process.env.SLUICE_BENCH_BUILDS ?? 3_000);
 /** Of so many builds, all wait for the first. */
@@ -51,7 +53,13 @@ function environment(sandbox: boolean): NodeJS.ProcessEnv {
 }
 
 /** What to do before and after each round, and in it: build with a command, which gets the derivations. */
-function round(sandbox: boolean): readonly [run: (command: readonly string[]) => Promise<void>, hooks: FnOptions] {
+function round(
+  sandbox: boolean,
+): readonly [
+  run: (command: readonly string[]) => Promise<void>,
+  hooks: { beforeEach(): Promise<void>; afterEach(): void },
+  derivations: () => readonly string[],
+] {
   const env = environment(sandbox);
   let derivations: readonly string[] = [];
   const hooks = {
@@ -67,7 +75,7 @@ function round(sandbox: boolean): readonly [run: (command: readonly string[]) =>
     const printed = await output(program!, [...args, ...derivations], { env });
     assert.equal(lines(printed).length, BUILDS); // never time a wrong answer
   };
-  return [run, hooks];
+  return [run, hooks, () => derivations];
 }
 
 const STORES = {
@@ -75,7 +83,29 @@ const STORES = {
   'in a sandbox': [true, `local?root=${home}/root`],
 } as const;
 
-export const bench: Bench = new Bench({ name: `${BUILDS} tiny builds`, iterations: 3, time: 0, warmup: false });
+/** Has them built in this process. */
+async function measureDelay(): Promise<string> {
+  const [, { beforeEach, afterEach }, derivations] = round(false);
+  using resources = new DisposableStack();
+  resources.defer(afterEach);
+  await beforeEach();
+  const settings = { maxJobs: 2, substitute: false, sandbox: 'false', buildUsersGroup: '', fsyncStorePaths: false };
+  await using scheduler = await Scheduler.open({ store: STORES['without a sandbox'][1], settings });
+  const { longest, busiest } = await measureLoopDelay(async () => {
+    const outcomes = await scheduler.build(derivations());
+    assert.ok(outcomes.every(({ state }) => state === 'succeeded'));
+  });
+  return `the event loop was kept for at most ${Math.round(longest)} ms, ${Math.round(busiest)} of them at work`;
+}
+
+const delay = nixMissing ? 'no stock Nix' : await measureDelay();
+
+export const bench: Bench = new Bench({
+  name: `${BUILDS} tiny builds; ${delay}`,
+  iterations: 3,
+  time: 0,
+  warmup: false,
+});
 if (!nixMissing) {
   for (const [where, [sandbox, store]] of Object.entries(STORES)) {
     const [run, hooks] = round(sandbox);
