@@ -22,6 +22,11 @@ export function sayBuildWarnings(
     told.add(message);
     say('warn', `warning: ${message}`);
   });
+  events.on('machineSetAside', ({ machine, error, milliseconds }) => {
+    const isForGood = milliseconds === Number.POSITIVE_INFINITY;
+    const how = isForGood ? 'gets no builds' : `gets no builds for ${formatDuration(milliseconds)}`;
+    say('warn', `warning: machine '${machine}' ${how}: ${error.message}`);
+  });
 }
 
 export function sayBuilds(
@@ -36,11 +41,6 @@ export function sayBuilds(
   const level = route.printBuildLogs ? 'notice' : printBuildLogs ? 'info' : 'talkative';
   events.on('buildLog', ({ name, lines }) => say(level, lines.map((line) => `${name}> ${plainText(line)}`).join('\n')));
   sayBuildWarnings(events, say);
-  events.on('machineSetAside', ({ machine, error, milliseconds }) => {
-    const isForGood = milliseconds === Number.POSITIVE_INFINITY;
-    const how = isForGood ? 'gets no builds' : `gets no builds for ${formatDuration(milliseconds)}`;
-    say('warn', `warning: machine '${machine}' ${how}: ${error.message}`);
-  });
   // How it failed in detail is told at the end, which may be long from now.
   events.on('buildFailed', ({ drvPath, error }) => {
     if (error !== undefined) say('warn', `failed: '${printStorePath(storeDir, drvPath)}'`);
