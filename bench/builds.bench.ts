@@ -95,7 +95,7 @@ async function measureDelay(): Promise<string> {
     const outcomes = await scheduler.build(derivations().map((drvPath) => `${drvPath}^*`));
     assert.ok(outcomes.every((outcome) => outcome.state === 'succeeded' && outcome.how === 'built'));
   });
-  return `the event loop was kept for at most ${Math.round(longest)} ms, ${Math.round(busiest)} of them at work`;
+  return `the event loop was kept for at most ${Math.round(longest)} ms, with ${Math.round(busiest)} ms of work`;
 }
 
 const delay = nixMissing ? 'no stock Nix' : await measureDelay();
