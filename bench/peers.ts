@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { describeError } from '../src/cli/describe-error.ts';
 import { Interrupts } from '../src/cli/interrupts.ts';
 import { SluiceError, UsageError } from '../src/errors.ts';
+import { USER_CACHES } from '../test/support/run.ts';
 import { printComparison } from './peers/comparison.ts';
 import { HELP, type PeersOptions, parseOptions } from './peers/options.ts';
 import { judge, type PeersReport } from './peers/report.ts';
@@ -15,7 +16,7 @@ const USAGE = 2;
 const tell = (line: string): void => void process.stderr.write(`${line}\n`);
 
 async function main(signal: AbortSignal): Promise<number> {
-  const options = parseOptions(process.argv.slice(2));
+  const options = parseOptions(process.argv.slice(2), { ...process.env, XDG_CACHE_HOME: USER_CACHES });
   if (options.help) {
     process.stdout.write(HELP);
     return 0;

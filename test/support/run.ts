@@ -12,6 +12,8 @@ Object.assign(process.env, { NIX_CONF_DIR: '/no-such-directory', NIX_USER_CONF_F
 // Compiled code is what it was, and is shared.
 const { XDG_CACHE_HOME, HOME, NODE_COMPILE_CACHE } = process.env;
 const caches = XDG_CACHE_HOME || (HOME && join(HOME, '.cache'));
+/** Where the user's caches are, for what is to last. */
+export const USER_CACHES: string | undefined = caches || undefined;
 if (caches && !NODE_COMPILE_CACHE) process.env.NODE_COMPILE_CACHE = join(caches, 'sluice/compile-cache');
 process.env.XDG_CACHE_HOME = '/dev/null';
 
