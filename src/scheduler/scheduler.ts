@@ -178,6 +178,7 @@ export class Scheduler implements AsyncDisposable {
    * built, with all that this takes.
    *
    * @param requests - store paths as for {@link Scheduler.realise}, or outputs: `DRV^out,dev`, or `DRV^*` for all.
+   *   A derivation alone is a path as any other: it is made valid, and not built.
    * @returns and throws as {@link Scheduler.realise}, and {@link FormatError} on what is no request.
    */
   async build(

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { getEventListeners, once } from 'node:events';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { NoSubstitutersError } from '../../src/errors.ts';
 import { parseBaseName, type StorePath } from '../../src/formats/store-path.ts';
 import type { Goal, GoalResult } from '../../src/goals/goal.ts';
 import { GoalGraph, type GoalNode } from '../../src/scheduler/goal-graph.ts';
+import { SLICE } from '../../src/scheduler/slice.ts';
 
 /** A goal that waits for some others, then does what its spec says. */
 interface TestGoal extends Goal {
@@ -50,6 +51,11 @@ function makeGraph(
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const states = (results: readonly GoalResult[]): string[] => results.map(({ state }) => state);
 const fine = (...needs: number[]): Spec => ({ needs, ending: 'succeed' });
+
+/** However busy the machine is, all goals of a turn are started in it: what was added has been run when it ends. */
+function startAtOnce(context: TestContext): void {
+  context.mock.method(performance, 'now', () => 0);
+}
 
 /** An acyclic graph: each goal needs only earlier ones. */
 const anyGraph = fc
@@ -135,7 +141,8 @@ describe('the goal graph', () => {
     assert.deepEqual(states(await graph.request([goal(19_999)])), ['succeeded']);
   });
 
-  test('every graph ends, each goal as those it needs allow', async () => {
+  test('every graph ends, each goal as those it needs allow', async (context) => {
+    startAtOnce(context);
     await fc.assert(
       fc.asyncProperty(anyGraph, fc.boolean(), async (specs, keepGoing) => {
         const { graph, runs, ends } = makeGraph(specs, keepGoing);
@@ -154,7 +161,8 @@ describe('the goal graph', () => {
     );
   });
 
-  test('requests aborted at any moment always end, and leave nothing running', async () => {
+  test('requests aborted at any moment always end, and leave nothing running', async (context) => {
+    startAtOnce(context);
     const graphWithHangs = anyGraph.map((specs) =>
       specs.map((spec, id): Spec => (id % 5 === 3 ? { ...spec, ending: 'hang' } : spec)),
     );
@@ -172,5 +180,42 @@ describe('the goal graph', () => {
         assert.equal(ends.length, runs.length);
       }),
     );
+  });
+});
+
+describe('many goals', () => {
+  const many = Array.from({ length: 20 }, () => fine());
+  const goals = many.map((_, id) => goal(id));
+
+  /** Every look at the time is a slice later than the one before. */
+  const mockTime = (context: TestContext): void => {
+    let now = 0;
+    context.mock.method(performance, 'now', () => (now += SLICE));
+  };
+
+  test('are started in slices, between which others have their turn', async (context) => {
+    mockTime(context);
+    const { graph, runs } = makeGraph(many);
+    const started: number[] = [];
+    const ended = graph.request(goals);
+    while (runs.length < many.length) {
+      await turn();
+      started.push(runs.length);
+    }
+    assert.ok(started.length > many.length / 2, `all were started in ${started.length} turns`);
+    assert.deepEqual(new Set(states(await ended)), new Set(['succeeded']));
+  });
+
+  test('that nobody needs any more before their start are never run, and end as cancelled', async (context) => {
+    mockTime(context);
+    const { graph, runs, ends } = makeGraph(many);
+    const controller = new AbortController();
+    const ended = graph.request(goals, controller.signal);
+    await turn();
+    controller.abort();
+    await assert.rejects(ended, { name: 'AbortError' });
+    assert.ok(runs.length < many.length, `${runs.length} were run`);
+    assert.equal(ends.length, many.length);
+    await graph.idle();
   });
 });
