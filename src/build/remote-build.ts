@@ -5,7 +5,7 @@
  * Source: Nix 2.35 nix/build-remote/build-remote.cc.
  */
 import { BuildError, InvalidPathError, SluiceError, UntrustedError } from '../errors.ts';
-import { type BuildResult, buildFailureOf, isBuildSuccess } from '../formats/build-result.ts';
+import { type BuildResult, buildFailureOf, buildStatusOf, isBuildSuccess } from '../formats/build-result.ts';
 import type { BasicDerivation } from '../formats/derivation.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import { referencesFirst } from '../formats/references-first.ts';
@@ -110,9 +110,7 @@ async function build(request: RemoteBuildRequest, options: RemoteBuildOptions): 
     return { ...plain, status: 'built', message: '', stopTime: seconds() };
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
-    const { status } = error.failure;
-    const told = status === 'hashMismatch' ? 'outputRejected' : status;
-    return { ...plain, status: told, message: error.message, stopTime: seconds() };
+    return { ...plain, status: buildStatusOf(error.failure.status), message: error.message, stopTime: seconds() };
   }
 }
 

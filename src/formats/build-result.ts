@@ -67,3 +67,8 @@ export function buildFailureOf(status: BuildStatus): BuildFailureStatus {
   if (status === 'cachedFailure') return 'permanentFailure';
   return BUILD_FAILURES.find((failure) => failure === status) ?? 'miscFailure';
 }
+
+/** The same the other way: protocols know no mismatch of hashes. */
+export function buildStatusOf(failure: BuildFailureStatus): BuildStatus {
+  return failure === 'hashMismatch' ? 'outputRejected' : failure;
+}

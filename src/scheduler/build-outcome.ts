@@ -1,6 +1,6 @@
 /** How requests for builds end: statuses and exit codes of Nix. Source: Nix 2.35 libstore/build-result.hh, build-result.cc. */
-import { BuildError, type BuildFailure } from '../errors.ts';
-import type { BuildStatus } from '../formats/build-result.ts';
+import { BuildError } from '../errors.ts';
+import { type BuildStatus, buildStatusOf } from '../formats/build-result.ts';
 import type { DerivedPath } from '../formats/derived-path.ts';
 import { failingExitStatus } from '../goals/exit-status.ts';
 import type { GoalResult } from '../goals/goal.ts';
@@ -28,7 +28,7 @@ function statusOf(result: GoalResult): BuildStatus | undefined {
       if (result.times !== undefined) return 'built';
       return result.how === 'alreadyValid' ? 'alreadyValid' : 'substituted';
     case 'failed':
-      return result.failure instanceof BuildError ? statusOfFailure(result.failure.failure) : 'miscFailure';
+      return result.failure instanceof BuildError ? buildStatusOf(result.failure.failure.status) : 'miscFailure';
     case 'noSubstituters':
       return 'noSubstituters';
     case 'incompleteClosure':
@@ -36,9 +36,4 @@ function statusOf(result: GoalResult): BuildStatus | undefined {
     case 'cancelled':
       return undefined;
   }
-}
-
-/** Protocols know no mismatch of hashes. */
-function statusOfFailure({ status }: BuildFailure): BuildStatus {
-  return status === 'hashMismatch' ? 'outputRejected' : status;
 }

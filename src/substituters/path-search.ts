@@ -57,8 +57,8 @@ export class PathSearch {
   /** To be turned to when there is nobody else any more. */
   #last: Candidate[] | undefined;
   readonly #found: Found[] = [];
-  /** Candidates that were handed out. */
-  #taken = 0;
+  /** Whether a candidate was handed out. */
+  #hasTaken = false;
   #impatient: boolean;
   /** Questions whose answers have not come; of those, how many are late. */
   #questions: Set<Question> | undefined;
@@ -102,7 +102,7 @@ export class PathSearch {
       const found = this.#takeFound();
       // Who is asked again is waited for only when there is nobody else.
       if (found !== undefined) {
-        this.#taken++;
+        this.#hasTaken = true;
         const { substituter, info, impatient } = found;
         return { substituter, info, impatient: impatient || this.#found.length + this.#pending > 0 };
       }
@@ -145,7 +145,7 @@ export class PathSearch {
    * transfer would be late as well.
    */
   #takeFound(): Found | undefined {
-    const isChoosing = this.#taken > 0 && this.#impatient;
+    const isChoosing = this.#hasTaken && this.#impatient;
     const index = isChoosing ? this.#found.findIndex(({ isLate }) => !isLate) : 0;
     if (index >= 0) return this.#found.splice(index, 1)[0];
     if (this.#found.length > 0 && (this.#pending > this.#late || this.#askNext())) return undefined;

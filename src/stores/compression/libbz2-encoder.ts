@@ -4,6 +4,7 @@
  * Source: libbz2 1.0, bzlib.h.
  */
 import { type Functions, loadLibrary, Pin } from '../native.ts';
+import { AVAIL_IN, AVAIL_OUT, BZ_OK, BZ_STREAM_END, NEXT_IN, NEXT_OUT, STREAM_WORDS } from './bz-stream.ts';
 import type { Engine } from './codec.ts';
 
 const PROTOTYPES = {
@@ -13,11 +14,7 @@ const PROTOTYPES = {
 } as const;
 type Libbz2 = Functions<typeof PROTOTYPES>;
 
-/** `bz_stream`: 80 bytes. Pointers in words of 8 bytes, counts in words of 4. */
-const STREAM_WORDS = 10;
-const [NEXT_IN, AVAIL_IN, NEXT_OUT, AVAIL_OUT] = [0, 2, 3, 8];
 const [BZ_RUN, BZ_FINISH] = [0, 2];
-const [BZ_OK, BZ_STREAM_END] = [0, 4];
 /** What a call answers that had nothing to do. */
 const BZ_PARAM_ERROR = -2;
 

@@ -5,6 +5,7 @@
  */
 
 import { type Functions, loadLibrary, Pin } from '../native.ts';
+import { AVAIL_IN, AVAIL_OUT, BZ_OK, BZ_STREAM_END, NEXT_IN, NEXT_OUT, STREAM_WORDS } from './bz-stream.ts';
 import type { Engine } from './codec.ts';
 
 const PROTOTYPES = {
@@ -14,15 +15,6 @@ const PROTOTYPES = {
 } as const;
 type Libbz2 = Functions<typeof PROTOTYPES>;
 
-/** `bz_stream`: 80 bytes. Pointers in words of 8 bytes, counts in words of 4. */
-const STREAM_WORDS = 10;
-const NEXT_IN = 0;
-const AVAIL_IN = 2;
-const NEXT_OUT = 3;
-const AVAIL_OUT = 8;
-
-const BZ_OK = 0;
-const BZ_STREAM_END = 4;
 /** By the results that are errors. */
 const PROBLEMS: Readonly<Record<number, string>> = {
   [-3]: 'no memory left',
