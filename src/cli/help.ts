@@ -6,12 +6,13 @@ import { flagTerm } from './settings-flags.ts';
 export const EXAMPLES = `
 Examples:
   sluice realise --substituter https://cache.nixos.org /nix/store/…-hello-2.12.1
+  sluice build /nix/store/…-hello-2.12.1.drv
   sluice copy --from https://cache.nixos.org --to /tmp/store /nix/store/…-hello-2.12.1
   sluice path-info -rsS --store https://cache.nixos.org /nix/store/…-hello-2.12.1
   sluice COMMAND --help
 
 Store URIs: 'local' is the store of this machine; '/some/dir' or 'local?root=/some/dir' one below a directory;
-'https://…' and 'file:///…' are binary caches.`;
+'https://…', 's3://…' and 'file:///…' are binary caches; 'daemon' and 'ssh-ng://HOST' stores behind Nix.`;
 
 /** Follows the help of every command. */
 export const FOOTER = "\nCommon options and settings can be given as well; 'sluice --help' lists them.";

@@ -99,7 +99,7 @@ class Session implements Cli, Disposable {
   /** Commands that none of the words names are there to be listed only: their modules stay unloaded. */
   async #program(words: readonly string[]): Promise<Command> {
     const program = new Command('sluice')
-      .description('Fetches store paths for Nix-compatible stores, many at once.')
+      .description('Fetches store paths for Nix-compatible stores, many at once, and builds what no cache has.')
       .exitOverride()
       .configureHelp(HELP)
       .configureOutput({

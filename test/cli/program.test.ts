@@ -9,7 +9,7 @@ describe('help', () => {
   test('says first how to use it, what it is and which commands there are, and last gives examples', () => {
     const titles = [...help.matchAll(/^([A-Z][^\n:]*):$/gm)].map(([, title]) => title);
     assert.deepEqual(titles, ['Commands', 'Common options', 'Settings, as in nix.conf', 'Examples']);
-    assert.match(help, /^Usage: sluice \[options\] \[command\]\n\nFetches store paths/);
+    assert.match(help, /^Usage: sluice \[options\] \[command\]\n\nFetches store paths .* and builds/);
   });
 
   test('has a line for every command', () => {
