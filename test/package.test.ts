@@ -1,6 +1,7 @@
 /** What npm would publish: built, packed, installed into an empty folder, and used there as its users do. */
 import assert from 'node:assert/strict';
 import { access, constants, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -94,6 +95,10 @@ test('the package', async (t) => {
     assert.ok(((await stat(join(root, 'dist/src/cli/main.js'))).mode & 0o111) === 0o111, 'as it is built, too');
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
     assert.equal(await output(sluice, ['--version'], { env }), `sluice ${version}\n`);
+  });
+
+  await t.test('gives what runs in a thread to require itself, as workers/thread.ts does', () => {
+    assert.equal(typeof createRequire(import.meta.url)('../dist/workers/thread.js'), 'function');
   });
 
   await t.test('substitutes through worker threads, from the command line and embedded', async () => {

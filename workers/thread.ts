@@ -1,11 +1,16 @@
-/** What Piscina runs in every worker thread. It stays this small so that what it loads comes out of the compile cache. */
+/**
+ * What Piscina runs in every worker thread. It stays this small so that what it loads comes out of the compile cache.
+ *
+ * Piscina loads it with `require`, for which Node puts another module around one that has a default export and no
+ * 'module.exports'. A thread that is ended while it does so takes the whole process along: Node 24 aborts.
+ */
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import type { ThreadTask } from '../src/pool/messages.ts';
 
 /** After so many milliseconds what the jobs need is compiled; a thread that is ended writes nothing any more. */
 const COMPILED_AFTER = 500;
 
-export default async function thread(task: ThreadTask): Promise<void> {
+async function thread(task: ThreadTask): Promise<void> {
   if (process.env.NODE_COMPILE_CACHE) {
     enableCompileCache();
     setTimeout(flushCompileCache, COMPILED_AFTER).unref();
@@ -13,3 +18,5 @@ export default async function thread(task: ThreadTask): Promise<void> {
   const { serveThread } = await import('./jobs.ts');
   await serveThread(task);
 }
+
+export { thread as default, thread as 'module.exports' };

@@ -34,4 +34,5 @@ const hashPath: Handler<'hashPath'> = async ({ realPath }, { signal, progress, t
 };
 const handlers = { hashPath: async () => ({ default: hashPath }) };
 const serveThread: (task: ThreadTask) => Promise<void> = serveJobs(handlers as Partial<Handlers> as Handlers);
-export default serveThread;
+
+export { serveThread as default, serveThread as 'module.exports' };
