@@ -2,9 +2,9 @@
 import type { Handler } from '../src/pool/serve.ts';
 import { bytePath } from '../src/stores/optimise/byte-path.ts';
 import { makeInodeSet } from '../src/stores/optimise/inode-set.ts';
-import { readDirectory } from '../src/stores/optimise/read-directory.ts';
+import { readInodes } from '../src/stores/optimise/read-directory.ts';
 
 const readLinks: Handler<'readLinks'> = async ({ linksDir }) => ({
-  linked: makeInodeSet(readDirectory(bytePath(linksDir)).map(({ inode }) => inode)),
+  linked: makeInodeSet(readInodes(bytePath(linksDir))),
 });
 export default readLinks;

@@ -14,6 +14,7 @@ import { WorkerPool } from '../pool/worker-pool.ts';
 import type { Settings } from '../settings.ts';
 import { loadLibc } from '../stores/libc.ts';
 import type { LocalStore } from '../stores/local-store.ts';
+import { makeInodeSet } from '../stores/optimise/inode-set.ts';
 import { Slots } from './slots.ts';
 
 export interface OptimiseOptions {
@@ -50,22 +51,26 @@ const BATCH = { paths: 32, bytes: 8 * 1024 * 1024 } as const;
  */
 export async function optimiseStore(options: OptimiseOptions): Promise<OptimiseResult> {
   const { store, settings, signal } = options;
+  await using resources = new AsyncDisposableStack();
+  const pool = options.pool ?? resources.use(new WorkerPool({ settings }));
+  if (options.pool === undefined) warm(pool);
   if (!(await store.open()).writable) throw new StoreError(`store '${store.uri}' is open for reading only`);
   const paths = options.paths ?? (await store.queryAllValidPaths({ signal }));
   // What is durable must not be replaced by what is not yet.
   if (settings.fsyncStorePaths) await syncStore(store.realStoreDir);
 
-  await using resources = new AsyncDisposableStack();
-  const pool = options.pool ?? resources.use(new WorkerPool({ settings }));
   const linksDir = join(store.realStoreDir, '.links');
-  const { linked } = await pool.run('readLinks', { linksDir }, { signal });
+  const { linked } = await pool.run('readLinks', { linksDir }, { signal, weight: 0 });
   const slots = new Slots(2 * pool.threads);
   const totals = { filesLinked: 0, bytesFreed: 0, bytesRead: 0 };
   const problems: StoreError[] = [];
   let done = 0;
 
   const optimise = async (batch: readonly StorePath[]): Promise<void> => {
-    const reply = await pool.run('optimise', { realStoreDir: store.realStoreDir, paths: batch, linked }, { signal });
+    const request = { realStoreDir: store.realStoreDir, paths: batch, linked };
+    // One thread is enough to see that all is linked already; more are worth their start once one has met a file.
+    const weight = totals.bytesRead === 0 ? 0 : undefined;
+    const reply = await pool.run('optimise', request, { signal, weight });
     addUp(totals, reply);
     for (const message of reply.messages) options.onMessage?.(message);
     for (const { path, message } of reply.problems) {
@@ -92,6 +97,12 @@ export async function optimiseStore(options: OptimiseOptions): Promise<OptimiseR
   await Promise.all(jobs);
   const { filesLinked, bytesFreed } = totals;
   return { filesLinked, bytesFreed, problems };
+}
+
+/** Starts a thread while the store is opened and it is found out what there is to do. */
+function warm(pool: WorkerPool): void {
+  const nothing = { realStoreDir: '', paths: [], linked: makeInodeSet([]) };
+  pool.run('optimise', nothing, { weight: 0 }).catch(() => {}); // what is wrong with a thread shows when it is needed
 }
 
 /** The largest first, so that the threads are done at about the same time. */

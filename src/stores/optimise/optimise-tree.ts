@@ -52,9 +52,9 @@ export class TreeOptimiser {
     const below: string[] = [];
     {
       using directory = new WritableDirectory(path);
-      for (const { name, inode, kind } of readDirectory(path)) {
+      for (const { name, kind } of readDirectory(path, this.#options.linked)) {
         if (kind === 'directory') below.push(name);
-        else if (!this.#options.linked.has(inode)) {
+        else {
           this.#file(`${path}/${name}`, kind, directory);
           yield;
         }
