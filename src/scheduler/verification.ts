@@ -121,7 +121,7 @@ export class Verification {
     const { contents, signal } = this.#options;
     if (contents) this.#say('checking store hashes...');
     const slots = new Slots(2 * this.#pool.threads);
-    const work = makeBatches(rows).map(async (batch) => {
+    const work = makeBatches(rows, this.#pool.threads).map(async (batch) => {
       using _slot = await slots.acquire(signal);
       if (contents) await this.#checkContents(batch);
       for (const row of batch) {
@@ -177,7 +177,7 @@ export class Verification {
       // Somebody may have collected it, made it again or repaired it while it was read.
       const current = parse(store, now);
       if ('problem' in current) return this.#report({ kind: 'failed', ...current });
-      const [outcome] = await this.#hash([current]);
+      const [outcome] = await this.#hash([current]); // alone: by node:crypto, whatever hashed it before
       const wrong = this.#compare(current, outcome!);
       if (wrong !== undefined) await this.#wrong(current, wrong, true);
       return;

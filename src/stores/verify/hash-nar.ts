@@ -1,49 +1,17 @@
-/**
- * Hashing of what lies at a file name, as a NAR: what dumpNar pours, hashed. Without its generators, since nothing else
- * is done here: of many small files that takes half the time. Nearly synchronous: for worker threads.
- *
- * Source: Nix 2.35 manual, "Nix Archive (NAR) format".
- */
+/** Hashing of what lies at a file name, as a NAR. Nearly synchronous: for worker threads. */
 import { createHash } from 'node:crypto';
-import { constants, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { StoreError } from '../../errors.ts';
 import type { Hash } from '../../formats/hash.ts';
-import {
-  ARCHIVE_START,
-  DIRECTORY_END,
-  DIRECTORY_START,
-  ENTRY_END,
-  entryStart,
-  fileEnd,
-  fileStart,
-  symlink,
-} from '../../formats/nar-writer.ts';
-import { NarBuffer, OpenFile } from '../nar-buffer.ts';
-import { bytePath, fsPath } from '../optimise/byte-path.ts';
-import { type DirectoryEntry, kindOf } from '../optimise/read-directory.ts';
+import { NarWindow } from './nar-window.ts';
+import { readNar } from './read-nar.ts';
 
 /** Bytes after which the event loop gets a turn, to hear of what was cancelled. */
 const BREATH = 32 * 1024 * 1024;
-/** A file, not what a symlink or a FIFO leads to that has taken its place. */
-const OPEN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export interface HashedNar {
   readonly narHash: Hash;
   readonly narSize: number;
 }
-
-/** What comes next: what lies at a file name, or nothing; and the bytes of the NAR around it, as byte strings. */
-interface Pending {
-  /** A byte string. */
-  readonly path: string | undefined;
-  /** What it is, where that is known. */
-  readonly kind: Kind | undefined;
-  readonly before: string;
-  readonly after: string;
-}
-
-type Kind = DirectoryEntry['kind'];
 
 /**
  * @param onBytes - called with lengths that add up to the NAR's.
@@ -57,63 +25,20 @@ export async function hashNar(
 ): Promise<HashedNar> {
   const hash = createHash('sha256');
   let sinceBreath = 0;
-  using buffered = new NarBuffer((chunk) => {
-    hash.update(chunk);
-    sinceBreath += chunk.length;
-    onBytes(chunk.length);
-  });
-  const pending: Pending[] = [{ path: bytePath(realPath), kind: undefined, before: ARCHIVE_START, after: '' }];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const { before, after } = next;
-    if (next.path === undefined) {
-      buffered.put(after);
-      continue;
-    }
-    const path = fsPath(next.path);
-    const kind = next.kind ?? kindOf(lstatSync(path));
-    if (kind === 'regular') {
-      using file = new OpenFile(path, OPEN_FILE);
-      const { size, mode } = fstatSync(file.fd); // of what was opened: another file may have taken the place
-      buffered.put(before + fileStart((mode & 0o100) !== 0, size));
-      for (let left = size; left > 0; ) {
-        left -= buffered.read(file.fd, left, next.path).length;
-        if (sinceBreath < BREATH) continue;
-        sinceBreath = 0;
-        await setImmediate();
-        signal.throwIfAborted();
-      }
-      buffered.put(fileEnd(size) + after);
-    } else if (kind === 'directory') {
-      buffered.put(before + DIRECTORY_START);
-      pending.push({ path: undefined, kind, before: '', after: DIRECTORY_END + after });
-      for (const { name, kind } of entriesOf(path).reverse()) {
-        pending.push({ path: `${next.path}/${name}`, kind, before: entryStart(name), after: ENTRY_END });
-      }
-    } else if (kind === 'symlink') buffered.put(before + symlink(readlinkSync(path, 'latin1')) + after);
-    else throw new StoreError(`'${path}' is neither file, directory nor symlink`);
+  using window = new NarWindow();
+  const flush = (): void => {
+    const bytes = window.takeAll();
+    hash.update(bytes);
+    sinceBreath += bytes.length;
+    onBytes(bytes.length);
+  };
+  for (const _ of readNar(realPath, window)) {
+    flush();
+    if (sinceBreath < BREATH) continue;
+    sinceBreath = 0;
+    await setImmediate();
+    signal.throwIfAborted();
   }
-  buffered.flush();
-  return { narHash: { algorithm: 'sha256', digest: hash.digest() }, narSize: buffered.taken };
-}
-
-interface Entry {
-  /** A byte string. */
-  readonly name: string;
-  readonly kind: Kind | undefined;
-}
-
-/** Sorted by name. */
-function entriesOf(path: string | Buffer): Entry[] {
-  return readEntries(path).sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-function readEntries(path: string | Buffer): Entry[] {
-  try {
-    const entries = readdirSync(path, { encoding: 'latin1', withFileTypes: true });
-    return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
-  } catch (error) {
-    // Where a file system does not say what its entries are Node looks, but in vain for names that are not ASCII.
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    return readdirSync(path, 'latin1').map((name) => ({ name, kind: undefined }));
-  }
+  flush();
+  return { narHash: { algorithm: 'sha256', digest: hash.digest() }, narSize: window.filled };
 }

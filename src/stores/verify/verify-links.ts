@@ -4,12 +4,8 @@
  * Source: Nix 2.35 libstore/local-store.cc, LocalStore::verifyStore.
  */
 import { readdirSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import { encodeNix32 } from '../../formats/nix32.ts';
-import { hashNar } from './hash-nar.ts';
-
-/** Bytes and files after which the event loop gets a turn, to hear of what was cancelled. */
-const BREATH = { bytes: 8 * 1024 * 1024, files: 500 } as const;
+import { hashNars, type NarOutcome } from './hash-nars.ts';
 
 export interface BadLink {
   readonly name: string;
@@ -33,26 +29,25 @@ export async function verifyLinks(
   signal: AbortSignal,
   onBytes: (bytes: number) => void,
 ): Promise<CheckedLinks> {
+  const names = readLinks(linksDir).filter((_, index) => index % parts === part);
+  const files = names.map((name) => `${linksDir}/${name}`);
   const bad: BadLink[] = [];
   let checked = 0;
-  let bytes = 0;
-  for (const [index, name] of readLinks(linksDir).entries()) {
-    if (index % parts !== part) continue;
-    signal.throwIfAborted();
-    try {
-      const { narHash, narSize } = await hashNar(`${linksDir}/${name}`, signal, onBytes);
-      const got = encodeNix32(narHash.digest);
+  const check = (name: string, outcome: NarOutcome): void => {
+    if (outcome.ok) {
+      const got = encodeNix32(outcome.found.narHash.digest);
       if (got !== name) bad.push({ name, got, message: undefined });
-      bytes += narSize;
-    } catch (error) {
-      signal.throwIfAborted();
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
-      bad.push({ name, got: undefined, message: (error as Error).message });
+    } else {
+      if ((outcome.error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      bad.push({ name, got: undefined, message: (outcome.error as Error).message });
     }
     checked++;
-    if (bytes < BREATH.bytes && checked % BREATH.files !== 0) continue;
-    bytes = 0;
-    await setImmediate();
+  };
+  await hashNars(files, { signal, onBytes, onOutcome: (index, outcome) => check(names[index]!, outcome) });
+  // Alone, and so in another way: nobody loses a link to a mistake in hashing two at once.
+  for (const { name } of bad.splice(0)) {
+    checked--;
+    await hashNars([`${linksDir}/${name}`], { signal, onBytes: () => {}, onOutcome: (_, again) => check(name, again) });
   }
   return { checked, bad };
 }
