@@ -56,7 +56,7 @@ for (let directory = 0; directory < SMALL.directories; directory++) {
 }
 
 async function finish(location: string): Promise<BuiltOutput> {
-  const [output] = await finishOutputs({
+  const { outputs } = await finishOutputs({
     request: {
       store: 'local',
       drvPath,
@@ -82,7 +82,7 @@ async function finish(location: string): Promise<BuiltOutput> {
     settings: makeSettings(),
     signal: new AbortController().signal,
   });
-  return output!;
+  return outputs[0]!;
 }
 
 function hashLarge(): void {

@@ -8,11 +8,10 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildError } from '../errors.ts';
 import { parseWithin } from '../formats/store-path.ts';
-import type { BuiltOutput } from '../pool/messages.ts';
 import { type BuildBase, openBuildLog, outputPaths } from './build-base.ts';
 import { BuilderLog } from './builder-log.ts';
 import { BUILTINS } from './builtins/builtins.ts';
-import { finishOutputs } from './outputs/finish-outputs.ts';
+import { type FinishedOutputs, finishOutputs } from './outputs/finish-outputs.ts';
 import { rewriteText } from './placeholders.ts';
 import { makeScratchOutputs } from './scratch-outputs.ts';
 
@@ -24,7 +23,7 @@ export function isBuiltin({ builder }: { readonly builder: string }): boolean {
 }
 
 /** @throws {BuildError} where there is no such builder, or it fails. */
-export async function buildByBuiltin(build: BuildBase): Promise<readonly BuiltOutput[]> {
+export async function buildByBuiltin(build: BuildBase): Promise<FinishedOutputs> {
   const { request, store, context } = build;
   const { settings, signal, tell } = context;
   using file = openBuildLog(build);

@@ -6,7 +6,6 @@
 import { join } from 'node:path';
 import { BuildError } from '../errors.ts';
 import { type DerivationOptions, parseDerivationOptions } from '../formats/derivation-options.ts';
-import type { BuiltOutput } from '../pool/messages.ts';
 import type { JobContext } from '../pool/serve.ts';
 import { type BuildBase, openBuildLog } from './build-base.ts';
 import { openBuildDir } from './build-dir.ts';
@@ -15,7 +14,7 @@ import { BuilderLog } from './builder-log.ts';
 import { isFixed } from './environment.ts';
 import { failureOf } from './failures.ts';
 import { chooseIsolation } from './isolation.ts';
-import { finishOutputs } from './outputs/finish-outputs.ts';
+import { type FinishedOutputs, finishOutputs } from './outputs/finish-outputs.ts';
 import { openPlace } from './place.ts';
 import { runBuilder } from './run-builder.ts';
 import type { Bubblewrap } from './sandbox/probe.ts';
@@ -33,7 +32,7 @@ export interface Build extends BuildBase {
 }
 
 /** @throws {BuildError} where it fails. */
-export async function buildByProgram(base: BuildBase): Promise<readonly BuiltOutput[]> {
+export async function buildByProgram(base: BuildBase): Promise<FinishedOutputs> {
   const { request, store, context, drvPath } = base;
   const { settings, tell } = context;
   const { derivation } = request;
@@ -45,14 +44,18 @@ export async function buildByProgram(base: BuildBase): Promise<readonly BuiltOut
   const parent = settings.buildDir || join(stateDir, 'builds');
   await using buildDir = await openBuildDir(parent, derivation.name, user?.user);
   const build: Build = { ...base, options, bubblewrap, user, buildDir: buildDir.path };
-  return await makeOutputs(build).catch(async (error: unknown) => {
-    if (!settings.keepFailed || !(error instanceof BuildError)) throw error;
+  const withBuildDir = async (error: BuildError): Promise<BuildError> => {
+    if (!settings.keepFailed) return error;
     const { message, hint, transient, failure } = error;
-    throw new BuildError(message, { hint, transient, failure: { ...failure, keptBuildDir: await buildDir.keep() } });
+    return new BuildError(message, { hint, transient, failure: { ...failure, keptBuildDir: await buildDir.keep() } });
+  };
+  const { outputs, failure } = await makeOutputs(build).catch(async (error: unknown) => {
+    throw error instanceof BuildError ? await withBuildDir(error) : error;
   });
+  return { outputs, failure: failure && (await withBuildDir(failure)) };
 }
 
-async function makeOutputs(build: Build): Promise<readonly BuiltOutput[]> {
+async function makeOutputs(build: Build): Promise<FinishedOutputs> {
   const { request, context, store, drvPath, bubblewrap, user, buildDir } = build;
   const { settings, signal, tell } = context;
   await using place = await openPlace(build);

@@ -3,6 +3,7 @@
  *
  * Source: Nix 2.35 libstore/unix/build/derivation-builder.cc, startBuild, unprepareBuild.
  */
+import { encodeError } from '../errors.ts';
 import { printStorePath } from '../formats/store-path.ts';
 import type { BuildReply, BuildRequest } from '../pool/messages.ts';
 import type { JobContext } from '../pool/serve.ts';
@@ -18,8 +19,8 @@ export async function buildDerivation(
 ): Promise<BuildReply> {
   const startTime = now();
   const base = { request, context, store, drvPath: printStorePath(store.storeDir, request.drvPath) };
-  const outputs = isBuiltin(request.derivation) ? await buildByBuiltin(base) : await buildByProgram(base);
-  return { outputs, startTime, stopTime: now() };
+  const { outputs, failure } = isBuiltin(request.derivation) ? await buildByBuiltin(base) : await buildByProgram(base);
+  return { outputs, ...(failure && { failure: encodeError(failure) }), startTime, stopTime: now() };
 }
 
 function now(): number {

@@ -5,9 +5,9 @@
  * somebody else has one, the place goes to another build until that has changed. So nothing is held while something is
  * waited for that may take as long as a build.
  */
-import { BuildError } from '../errors.ts';
+import { BuildError, decodeError, type ErrorMessage } from '../errors.ts';
 import { printStorePath, type StorePath } from '../formats/store-path.ts';
-import type { Notice } from '../pool/messages.ts';
+import type { BuiltOutput, Notice } from '../pool/messages.ts';
 import { exportedGraphs, inputsOf } from './build-inputs.ts';
 import { type BuildPlace, type BuildTask, type DerivationContext, PlaceLost } from './derivation-context.ts';
 import { missingOutputs, type OutputPaths } from './derivation-outputs.ts';
@@ -106,8 +106,9 @@ export class Build {
     using staging = await builds.openStaging(this.#task.drvPath);
     const started = performance.now();
     events.emit('buildStarted', { ...this.#view, machine: place.machine });
-    const { outputs, startTime, stopTime } = await place.run({ ...request, staging: staging.dir }, job);
+    const { outputs, failure, startTime, stopTime } = await place.run({ ...request, staging: staging.dir }, job);
     place[Symbol.dispose](); // what is left needs no slot
+    if (failure !== undefined) throw await this.#mismatch(failure, outputs[0]);
     if (mode !== 'check' && outputs.length > 0) await builds.register(this.#task, outputs, signal);
     await this.#expectValid(wanted);
     const paths = wanted.map(([, path]) => path);
@@ -133,6 +134,21 @@ export class Build {
     const graphs = await exportedGraphs(drvPath, options, closure, this.#context);
     const { inputDrvs: _, ...basic } = derivation;
     return { store, drvPath, derivation: basic, inputPaths: closure.map(({ path }) => path), graphs, outputs, mode };
+  }
+
+  /** A fixed output has other contents. Who sees that these are right finds them in the store, and needs no second build. */
+  async #mismatch(failure: ErrorMessage, made: BuiltOutput | undefined): Promise<Error> {
+    const { builds, signal, storeDir } = this.#context;
+    const error = decodeError(failure);
+    if (made === undefined || !(error instanceof BuildError)) return error;
+    try {
+      if (!(await builds.registerOther(made, signal))) return error;
+    } catch (cause) {
+      signal.throwIfAborted();
+      return new BuildError(error.message, { failure: error.failure, cause });
+    }
+    const hint = `what was made is valid as '${printStorePath(storeDir, made.info.path)}': with its hash in the derivation it is used`;
+    return new BuildError(error.message, { failure: error.failure, hint });
   }
 
   #missing(): Promise<NamedPath[]> {

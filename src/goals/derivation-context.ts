@@ -75,6 +75,14 @@ export interface Builds {
   register(task: BuildTask, outputs: readonly BuiltOutput[], signal: AbortSignal): Promise<void>;
 
   /**
+   * Makes a fixed output valid at the path that its contents give, which is not that of its derivation. Where somebody
+   * else makes that path at the moment, nothing is done: who builds the one waits for nobody who builds the other.
+   *
+   * @returns whether it is valid there.
+   */
+  registerOther(output: BuiltOutput, signal: AbortSignal): Promise<boolean>;
+
+  /**
    * Runs setting `post-build-hook`, if there is one. Where it fails, there are no further builds.
    *
    * @throws why it failed.

@@ -83,6 +83,8 @@ export interface BuiltOutput {
 
 export interface BuildReply {
   readonly outputs: readonly BuiltOutput[];
+  /** The build failed since a fixed output has other contents: `outputs` has it where it can be kept, by its contents. */
+  readonly failure?: ErrorMessage | undefined;
   /** In seconds since the epoch. */
   readonly startTime: number;
   readonly stopTime: number;

@@ -137,6 +137,16 @@ export class LocalBuilds implements Builds {
     for (const { info } of signed) this.#closures.add(info);
   }
 
+  async registerOther(output: BuiltOutput, signal: AbortSignal): Promise<boolean> {
+    const { registrar } = this.#options;
+    using lock = await this.tryLock([output.info.path]);
+    if (lock === undefined) return false;
+    const { info, location } = await this.#sign(output);
+    await registrar.register({ info, location: location!, isLocked: true }, signal);
+    this.#closures.add(info);
+    return true;
+  }
+
   async postBuildHook(task: BuildTask, outputs: readonly StorePath[], options: JobOptions): Promise<void> {
     const { pool, settings, store } = this.#options;
     if (settings.postBuildHook === '') return;

@@ -57,7 +57,7 @@ describe('outputs', needs('nix-build', 'nix-instantiate', 'nix'), () => {
       execFileSync('/bin/sh', ['-c', SCRIPT], {
         env: { ...Object.fromEntries(derivation.env), ...Object.fromEntries(produced) },
       });
-      const outputs = await finishOutputs({
+      const { outputs } = await finishOutputs({
         request: {
           store: nix.uri,
           drvPath: parseBaseName(basename(drv!)),

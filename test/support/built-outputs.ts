@@ -1,7 +1,7 @@
 /** What a builder made, to be finished: a store that has only directories, and a derivation with outputs by name. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type FinishInput, finishOutputs } from '../../src/build/outputs/finish-outputs.ts';
+import { type FinishedOutputs, type FinishInput, finishOutputs } from '../../src/build/outputs/finish-outputs.ts';
 import { BuildError, type BuildFailureStatus } from '../../src/errors.ts';
 import type { ContentAddress } from '../../src/formats/content-address.ts';
 import { hashBytes } from '../../src/formats/hash.ts';
@@ -54,7 +54,14 @@ export class BuiltOutputs {
     return inventedPath(name === 'out' ? 'test' : `test-${name}`);
   }
 
-  finish(options: FinishOptions = {}): Promise<readonly BuiltOutput[]> {
+  /** @throws also what {@link finishAll} returns as the failure. */
+  async finish(options?: FinishOptions): Promise<readonly BuiltOutput[]> {
+    const { outputs, failure } = await this.finishAll(options);
+    if (failure !== undefined) throw failure;
+    return outputs;
+  }
+
+  finishAll(options: FinishOptions = {}): Promise<FinishedOutputs> {
     const { settings, env = {}, builder = '/bin/sh', fixed, request, input } = options;
     const output = (name: string) => ({ path: this.path(name), ...(fixed && { contentAddress: fixed }) });
     return finishOutputs({

@@ -1,6 +1,7 @@
 /** Builds without a scheduler: derivations of stock Nix, and the job that builds them, called as a worker thread calls it. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decodeError } from '../../src/errors.ts';
 import { parseDerivation } from '../../src/formats/derivation.ts';
 import { parseDerivationOptions } from '../../src/formats/derivation-options.ts';
 import { parseStoreDir, parseStorePath, pathName, type StorePath } from '../../src/formats/store-path.ts';
@@ -117,6 +118,7 @@ export async function openBuildStore(dir: string, kind: 'plain' | 'chroot' = 'pl
         onNotice(notice);
       };
       const reply = await build(request, { settings: settingsOf(settings), signal, progress, tell });
+      if (reply.failure !== undefined) throw decodeError(reply.failure);
       return { reply, notices, log: notices.flatMap((notice) => (notice.kind === 'log' ? notice.lines : [])) };
     },
     [Symbol.asyncDispose]: async () => store[Symbol.asyncDispose](),

@@ -69,7 +69,7 @@ export async function buildWithBuiltin(
   const out = join(staging, 'out');
   await BUILTINS[derivation.builder.replace(/^builtin:/, '')]!(builtinContext(derivation, out, options, told));
   const valid = readdirSync(storeDir).filter((name) => /^[0-9a-z]{32}-/.test(name) && !name.endsWith('.lock'));
-  const [output] = await finishOutputs({
+  const { outputs, failure } = await finishOutputs({
     request: {
       store: 'local',
       drvPath,
@@ -87,5 +87,6 @@ export async function buildWithBuiltin(
     settings: makeSettings(),
     signal: new AbortController().signal,
   });
-  return { ...output!.info, ...told };
+  if (failure !== undefined) throw failure;
+  return { ...outputs[0]!.info, ...told };
 }

@@ -4,6 +4,7 @@
  *
  * Source: Nix 2.35 libstore/unix/build/derivation-builder.cc, registerOutputs.
  */
+import type { BuildError } from '../../errors.ts';
 import { parseDerivationOptions } from '../../formats/derivation-options.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../../formats/store-path.ts';
 import type { BuildRequest, BuiltOutput } from '../../pool/messages.ts';
@@ -11,7 +12,7 @@ import type { Settings } from '../../settings.ts';
 import { linksOf } from '../../stores/optimise/links.ts';
 import { CanonicalMetadata } from './canonical-metadata.ts';
 import { compareOutput } from './compare-output.ts';
-import { checkFixedOutput } from './fixed-output.ts';
+import { placeOfContents, problemOfFixedOutput } from './fixed-output.ts';
 import { sortOutputs } from './output-order.ts';
 import { OutputPlace } from './output-place.ts';
 import { type TakenOutput, takeOutput } from './take-output.ts';
@@ -39,29 +40,46 @@ export interface FinishInput {
   readonly onMessage?: ((message: string) => void) | undefined;
 }
 
+/** What came of the outputs that were wanted. */
+export interface FinishedOutputs {
+  /** What can be registered, each after those that it refers to. */
+  readonly outputs: readonly BuiltOutput[];
+  /**
+   * Why the build has failed all the same: a fixed output is another one than the derivation says. `outputs` is then
+   * what can be made of that, at the path that its contents give.
+   */
+  readonly failure: BuildError | undefined;
+}
+
 /**
  * Finishes the outputs that are wanted.
  *
- * @returns them, each after those that it refers to.
  * @throws {BuildError} `outputRejected` on an output that cannot be taken, `notDeterministic` where a check finds another
  *   one than before; {StoreError} where the file system refuses; the reason of `signal`.
  */
-export async function finishOutputs(input: FinishInput): Promise<readonly BuiltOutput[]> {
+export async function finishOutputs(input: FinishInput): Promise<FinishedOutputs> {
   const { request, store, signal } = input;
   const drvPath = printStorePath(store.storeDir, request.drvPath);
   const turn = new Turn(signal);
   const taken = await takeAll(input, drvPath, turn);
   for (const output of taken) {
     const fixed = request.derivation.outputs.get(output.place.name)?.contentAddress;
-    if (fixed !== undefined) checkFixedOutput(output, fixed, drvPath, store.storeDir);
+    const failure = fixed && problemOfFixedOutput(output, fixed, drvPath, store.storeDir);
+    if (failure === undefined) continue;
+    const belongs = request.mode === 'check' ? undefined : placeOfContents(output, fixed!, store.storeDir);
+    if (belongs === undefined) return { outputs: [], failure };
+    const { name, info, location } = describe(output, request, output.place.location);
+    return { outputs: [{ name, info: { ...info, ...belongs }, location }], failure };
   }
   const sorted = await sortOutputs(taken, drvPath, turn);
-  if (request.mode !== 'check') return sorted.map((output) => describe(output, request, output.place.location));
+  if (request.mode !== 'check') {
+    return { outputs: sorted.map((output) => describe(output, request, output.place.location)), failure: undefined };
+  }
   for (const { name, narHash } of request.outputs) {
     const output = sorted.find(({ place }) => place.name === name)!;
     await compareOutput(output, narHash, { ...input, drvPath, turn });
   }
-  return sorted.map((output) => describe(output, request, undefined));
+  return { outputs: sorted.map((output) => describe(output, request, undefined)), failure: undefined };
 }
 
 async function takeAll(input: FinishInput, drvPath: string, turn: Turn): Promise<TakenOutput[]> {
