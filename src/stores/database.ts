@@ -5,6 +5,7 @@
  * Source: Nix 2.35 libstore/local-store.cc.
  */
 import type Sqlite from 'better-sqlite3';
+import { StoreError } from '../errors.ts';
 import { printContentAddress } from '../formats/content-address.ts';
 import { printHash } from '../formats/hash.ts';
 import type { PathInfo } from '../formats/path-info.ts';
@@ -137,6 +138,29 @@ export class StoreDatabase implements Disposable {
     return { state: 'registered' };
   }
 
+  /**
+   * Says other things of a valid path, inside {@link write}: its hash, size, origin, signatures and content address.
+   * References are added to those it had, as Nix does it; deriver and time stay.
+   *
+   * @throws {StoreError} where it is not valid, or refers to what is not; then nothing is changed.
+   */
+  update(info: PathInfo): void {
+    const missing = [info.path, ...info.references].find((path) => this.#idOf(path) === undefined);
+    if (missing !== undefined) {
+      throw new StoreError(`cannot register '${this.#print(info.path)}' anew: '${this.#print(missing)}' is not valid`);
+    }
+    const id = this.#idOf(info.path)!;
+    this.#statements.updatePath.run(
+      printHash(info.narHash, 'base16'),
+      info.narSize || null,
+      info.ultimate ? 1 : null,
+      info.signatures.join(' ') || null,
+      info.contentAddress === undefined ? null : printContentAddress(info.contentAddress),
+      id,
+    );
+    for (const path of info.references) this.#statements.addReference.run(id, this.#idOf(path)!);
+  }
+
   #idOf(path: StorePath): number | undefined {
     const known = this.#ids.get(path);
     if (known !== undefined) return known;
@@ -195,6 +219,12 @@ function prepare(connection: Sqlite.Database) {
       [string, string, number, string | null, number | null, number | null, string | null, string | null]
     >(
       'insert into ValidPaths (path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca) values (?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
+    updatePath: connection.prepare<[string, number | null, number | null, string | null, string | null, id: number]>(
+      'update ValidPaths set hash = ?, narSize = ?, ultimate = ?, sigs = ?, ca = ? where id = ?',
+    ),
+    addReference: connection.prepare<[referrer: number, reference: number]>(
+      'insert or ignore into Refs (referrer, reference) values (?, ?)',
     ),
     insertReference: connection.prepare<[referrer: number, reference: number]>(
       'insert into Refs (referrer, reference) values (?, ?)',

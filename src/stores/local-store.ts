@@ -371,11 +371,16 @@ export class LocalStore implements LogStore {
     return await lockPath(libc, this.realPath(path), signal);
   }
 
-  /** Puts staged contents in the place of those of a valid path, whose lock the caller holds: see {@link replacePath}. */
-  async replacePath(path: StorePath, location: string): Promise<void> {
+  /**
+   * Puts staged contents in the place of those of a valid path, whose lock the caller holds: see {@link replacePath}.
+   *
+   * @param info - of the new contents, where they are other ones than were registered: see {@link StoreDatabase.update}.
+   */
+  async replacePath(path: StorePath, location: string, info?: PathInfo): Promise<void> {
     const { libc } = await this.#writable();
     const { fsyncStorePaths } = this.#settings;
     await replacePath({ libc, realStoreDir: this.realStoreDir, fsyncStorePaths }, this.realPath(path), location);
+    if (info !== undefined) await this.#query((database) => database.write(() => database.update(info)), undefined);
   }
 
   #open(): Promise<LocalStoreState> {
