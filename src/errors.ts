@@ -66,8 +66,15 @@ export interface BuildFailure {
   readonly status: BuildFailureStatus;
   /** The last lines that the builder printed, as many as setting `log-lines` wants. */
   readonly logTail?: readonly string[] | undefined;
+  /** Of `dependencyFailed`: which one failed first, with the store directory. */
+  readonly dependency?: string | undefined;
   /** Where the build directory is kept, where setting `keep-failed` wants it. */
   readonly keptBuildDir?: string | undefined;
+}
+
+/** Whether it was never begun, because something failed that it needs: the failure of that is the `cause`. */
+export function isDependencyFailure(error: SluiceError): error is BuildError {
+  return error instanceof BuildError && error.failure.status === 'dependencyFailed';
 }
 
 /** A derivation that could not be built. */

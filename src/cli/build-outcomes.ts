@@ -1,5 +1,4 @@
 /** How requests for builds ended, as other parts of the program and other programs read it. */
-import { BuildError } from '../errors.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import type { BuildOutcome } from '../scheduler/build-outcome.ts';
 import type { RealiseResult } from '../scheduler/scheduler.ts';
@@ -32,11 +31,7 @@ function subjectOf({ request }: BuildOutcome, storeDir: StoreDir): object {
 function endOf(outcome: BuildOutcome, storeDir: StoreDir): object {
   const { state, status } = outcome;
   if (state === 'cancelled') return { state };
-  if (state !== 'succeeded') {
-    const { failure } = outcome;
-    const build = failure instanceof BuildError ? failure.failure : undefined;
-    return { state, status, error: { ...errorToJson(failure), ...(build !== undefined && { build }) } };
-  }
+  if (state !== 'succeeded') return { state, status, error: errorToJson(outcome.failure) };
   const { how, outputs, times } = outcome;
   const paths = Array.from(outputs ?? [], ([name, path]) => [name, printStorePath(storeDir, path)]);
   return { state, status, how, ...(outputs !== undefined && { outputs: Object.fromEntries(paths) }), ...times };

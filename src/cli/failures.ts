@@ -3,7 +3,7 @@
  * paths that the user asked for are named.
  */
 import type { EventEmitter } from 'eventemitter3';
-import { BuildError, IncompleteClosureError, type SluiceError } from '../errors.ts';
+import { BuildError, IncompleteClosureError, isDependencyFailure, type SluiceError } from '../errors.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import type { SchedulerEvents } from '../goals/events.ts';
 import type { RealiseResult } from '../scheduler/scheduler.ts';
@@ -104,8 +104,7 @@ function rootOf(failure: SluiceError): SluiceError {
 
 /** Whether something else failed, which this one needed. */
 function isOfAnother(error: SluiceError): boolean {
-  if (error instanceof BuildError) return error.failure.status === 'dependencyFailed';
-  return error instanceof IncompleteClosureError;
+  return isDependencyFailure(error) || error instanceof IncompleteClosureError;
 }
 
 function isSluiceError(error: unknown): error is SluiceError {

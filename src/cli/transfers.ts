@@ -1,5 +1,5 @@
 /** What `realise` and `copy` have in common: which paths, and what is said and printed once they have ended. */
-import { SluiceError, UsageError } from '../errors.ts';
+import { BuildError, SluiceError, UsageError } from '../errors.ts';
 import { parseStorePath, printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import type { RealiseResult } from '../scheduler/scheduler.ts';
 import type { Cli, Output, Work } from './command.ts';
@@ -69,7 +69,12 @@ function toJson(result: RealiseResult, storeDir: StoreDir): object {
   return { path, state: result.state, error: errorToJson(result.failure) };
 }
 
-/** As programs read it: `code`, `message`, `hint`, and `cause` where that is an error of this project, too. */
-export function errorToJson({ code, message, hint, cause }: SluiceError): object {
-  return { code, message, hint, ...(cause instanceof SluiceError && { cause: errorToJson(cause) }) };
+/**
+ * As programs read it: `code`, `message`, `hint`; `build`, what is known of a build that failed; and `cause` where that is
+ * an error of this project, too.
+ */
+export function errorToJson(error: SluiceError): object {
+  const { code, message, hint, cause } = error;
+  const build = error instanceof BuildError ? { build: error.failure } : {};
+  return { code, message, hint, ...build, ...(cause instanceof SluiceError && { cause: errorToJson(cause) }) };
 }

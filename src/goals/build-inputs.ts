@@ -29,7 +29,7 @@ export async function waitForInputs(
   const others = ended.failures > 1 ? ` and ${ended.failures - 1} more of its dependencies` : '';
   return new BuildError(`cannot build '${ours}': dependency '${theirs}'${others} failed`, {
     cause: ended.result.failure,
-    failure: { status: 'dependencyFailed' },
+    failure: { status: 'dependencyFailed', dependency: theirs },
   });
 }
 

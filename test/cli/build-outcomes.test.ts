@@ -30,6 +30,15 @@ const FAILED: BuildOutcome = {
   status: 'permanentFailure',
   failure: new BuildError('no luck', { failure: { status: 'permanentFailure', logTail: ['why'] }, hint: 'try again' }),
 };
+const NOT_BEGUN: BuildOutcome = {
+  request: built,
+  state: 'failed',
+  status: 'dependencyFailed',
+  failure: new BuildError('lacks b', {
+    failure: { status: 'dependencyFailed', dependency: shown('b.drv') },
+    cause: new BuildError('no luck', { failure: { status: 'permanentFailure', logTail: ['why'] } }),
+  }),
+};
 const NOT_HAD: BuildOutcome = {
   request: opaque,
   state: 'noSubstituters',
@@ -69,6 +78,21 @@ const JSONS = [
         message: 'no luck',
         hint: 'try again',
         build: { status: 'permanentFailure', logTail: ['why'] },
+      },
+    },
+  ],
+  [
+    'a build that was never begun: what failed, and how',
+    NOT_BEGUN,
+    {
+      drvPath: shown('a.drv'),
+      state: 'failed',
+      status: 'dependencyFailed',
+      error: {
+        code: 'ERR_BUILD',
+        message: 'lacks b',
+        build: { status: 'dependencyFailed', dependency: shown('b.drv') },
+        cause: { code: 'ERR_BUILD', message: 'no luck', build: { status: 'permanentFailure', logTail: ['why'] } },
       },
     },
   ],

@@ -38,6 +38,12 @@ export class Builds {
     this.events.emit('buildFinished', { ...view, milliseconds: 1_000 });
   }
 
+  /** Something failed that it needs. */
+  failDependency(view: BuildView): void {
+    const error = new BuildError(`cannot build ${view.name}`, { failure: { status: 'dependencyFailed' } });
+    this.events.emit('buildFailed', { ...view, error });
+  }
+
   fail(view: BuildView): void {
     const error = new BuildError(`cannot build ${view.name}`, { failure: { status: 'permanentFailure' } });
     this.events.emit('buildFailed', { ...view, error });

@@ -1,5 +1,6 @@
 /** The messages of builds, in the words of Nix: that one begins, what it prints, and that it failed. */
 import type { EventEmitter } from 'eventemitter3';
+import { isDependencyFailure } from '../../errors.ts';
 import { printStorePath } from '../../formats/store-path.ts';
 import type { BuildView, SchedulerEvents } from '../../goals/events.ts';
 import { plainText } from '../plain-text.ts';
@@ -43,6 +44,9 @@ export function sayBuilds(
   sayBuildWarnings(events, say);
   // How it failed in detail is told at the end, which may be long from now.
   events.on('buildFailed', ({ drvPath, error }) => {
-    if (error !== undefined) say('warn', `failed: '${printStorePath(storeDir, drvPath)}'`);
+    if (error === undefined) return;
+    const shown = printStorePath(storeDir, drvPath);
+    if (isDependencyFailure(error)) say('talkative', `not begun: '${shown}'`);
+    else say('warn', `failed: '${shown}'`);
   });
 }

@@ -1,5 +1,10 @@
-/** What the events of a scheduler say of builds: which run, how far they are, and how many there are. */
+/**
+ * What the events of a scheduler say of builds: which run, how far they are, and how many there are.
+ *
+ * What counts as failed: Nix 2.35 libstore/build/derivation-building-goal.cc, doneFailure.
+ */
 import type { EventEmitter } from 'eventemitter3';
+import { isDependencyFailure } from '../../errors.ts';
 import type { StorePath } from '../../formats/store-path.ts';
 import type { BuildView, SchedulerEvents } from '../../goals/events.ts';
 
@@ -21,6 +26,7 @@ export class BuildTally {
   readonly #pending = new Set<StorePath>();
   #done = 0;
   #failed = 0;
+  #notBegun = 0;
 
   /** @param now - in milliseconds, from any beginning. */
   constructor(now: () => number) {
@@ -32,11 +38,17 @@ export class BuildTally {
     return this.#done;
   }
 
+  /** Builds that have failed themselves. */
   get failed(): number {
     return this.#failed;
   }
 
-  /** All that are to come, run, or have ended. */
+  /** Derivations that were to be built, and cannot be, since something failed that they need. */
+  get notBegun(): number {
+    return this.#notBegun;
+  }
+
+  /** All that are to come, run, or have ended; not those that cannot be begun any more. */
   get expected(): number {
     return this.#pending.size + this.#done + this.#failed;
   }
@@ -56,7 +68,9 @@ export class BuildTally {
     });
     events.on('buildFailed', ({ drvPath, error }) => {
       this.#end(drvPath);
-      if (error !== undefined) this.#failed++;
+      if (error === undefined) return;
+      if (isDependencyFailure(error)) this.#notBegun++;
+      else this.#failed++;
     });
   }
 

@@ -16,9 +16,9 @@ export function summaryOf(tally: Tally, now: number): string | undefined {
   return lines.length === 0 ? undefined : lines.join('\n');
 }
 
-function describeBuilds({ builds: { done, failed }, startedAt }: Tally, now: number): string[] {
-  if (done + failed === 0) return [];
-  const failures = failed === 0 ? '' : `, ${failed} failed`;
+function describeBuilds({ builds: { done, failed, notBegun }, startedAt }: Tally, now: number): string[] {
+  if (done + failed + notBegun === 0) return [];
+  const failures = `${failed === 0 ? '' : `, ${failed} failed`}${notBegun === 0 ? '' : `, ${notBegun} not begun`}`;
   return [
     `built ${done === 1 ? '1 derivation' : `${done} derivations`}${failures}, in ${formatDuration(now - startedAt)}`,
   ];

@@ -143,7 +143,7 @@ describe('what became of it', () => {
       drvPath: string;
       status: string;
       outputs?: object;
-      error?: { code: string; build: object };
+      error?: { code: string; build: object; cause?: { build: object } };
     }[];
     assert.deepEqual(
       results.map(({ drvPath, status, outputs }) => [drvPath, status, outputs]),
@@ -153,7 +153,13 @@ describe('what became of it', () => {
         [builds.full(after.drvPath), 'dependencyFailed', undefined],
       ],
     );
-    assert.deepEqual(results[1]?.error?.build, { status: 'permanentFailure', logTail: ['why'] });
+    const build = { status: 'permanentFailure', logTail: ['why'] };
+    assert.deepEqual(results[1]?.error?.build, build);
+    assert.deepEqual(results[2]?.error?.build, {
+      status: 'dependencyFailed',
+      dependency: builds.full(failing.drvPath),
+    });
+    assert.deepEqual(results[2]?.error?.cause?.build, build);
   });
 
   test('without --keep-going, what has not begun is given up, and the user hears how to go on', async () => {

@@ -40,6 +40,12 @@ for (const [printBuildLogs, level] of [
   });
 }
 
+test('of what was never begun is told little: what failed was named', () => {
+  const { builds, said } = follow();
+  builds.failDependency(builds.expect('a'));
+  assert.deepEqual(said, [`talkative: not begun: '${DRV}'`]);
+});
+
 test('a build that nobody needs any more ends without a word', () => {
   const { builds, said } = follow();
   const view = builds.start('a');

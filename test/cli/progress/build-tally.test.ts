@@ -29,6 +29,14 @@ test('builds are expected, run, and end', () => {
   assert.deepEqual(counts(tally), { done: 1, failed: 1, expected: 3, running: 0 });
 });
 
+test('what was never begun since something failed that it needs has not failed itself, as Nix counts', () => {
+  const { tally, builds } = follow();
+  builds.failDependency(builds.expect('top'));
+  builds.fail(builds.start('a'));
+  assert.deepEqual(counts(tally), { done: 0, failed: 1, expected: 1, running: 0 });
+  assert.equal(tally.notBegun, 1);
+});
+
 test('a build that nobody needs any more counts nowhere', () => {
   const { tally, builds } = follow();
   builds.events.emit('buildFailed', { ...builds.start('a'), error: undefined });

@@ -129,10 +129,11 @@ test('what was built comes first, and is not counted as copied', () => {
   run.clock.pass(1000);
   assert.deepEqual(run.lines, ['built 1 derivation, in 1.0 s']);
   builds.fail(builds.start('b'));
+  builds.failDependency(builds.expect('c'));
   run.copy(A);
   run.clock.pass(1000);
   assert.deepEqual(run.lines, [
-    'built 1 derivation, 1 failed, in 2.0 s',
+    'built 1 derivation, 1 failed, 1 not begun, in 2.0 s',
     'copied 1 path, 4.0 MiB (2.0 MiB downloaded), in 2.0 s: 0.5 paths/s, 2.0 MiB/s',
   ]);
 });
