@@ -13,6 +13,7 @@ import { type BuildPlace, type BuildTask, type DerivationContext, PlaceLost } fr
 import { missingOutputs, type OutputPaths } from './derivation-outputs.ts';
 import type { BuildView } from './events.ts';
 import type { BuildTimes, JobOptions } from './goal.ts';
+import { LockWait } from './lock-wait.ts';
 
 /** So many places may be lost before the build is given up. */
 const MOST_LOST = 5;
@@ -54,8 +55,9 @@ export class Build {
   async run(): Promise<BuildTimes | undefined> {
     const { builds, signal } = this.#context;
     const paths = [...this.#outputs.values()];
+    using wait = new LockWait(this.#task.drvPath, this.#context);
     for (;;) {
-      const attempt = await this.#attempt(paths);
+      const attempt = await this.#attempt(paths, wait);
       switch (attempt.state) {
         case 'done':
           return attempt.times;
@@ -75,13 +77,14 @@ export class Build {
     else await this.#context.builds.later(this.#context.signal);
   }
 
-  async #attempt(paths: readonly StorePath[]): Promise<Attempt> {
+  async #attempt(paths: readonly StorePath[], wait: LockWait): Promise<Attempt> {
     const { builds, signal } = this.#context;
     using held = new DisposableStack();
     const place = held.use(await builds.place(this.#task, this.#declined, signal));
-    const lock = await builds.tryLock(paths);
+    const lock = await builds.tryLock(paths, (path) => wait.begin(path));
     if (lock === undefined) return { state: 'locked' };
     held.use(lock);
+    wait.end();
     signal.throwIfAborted();
     const missing = await this.#missing(); // whoever had the locks before may have made them
     if (missing.length === 0 && this.#task.mode !== 'check') return { state: 'done', times: undefined };

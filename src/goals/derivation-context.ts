@@ -51,8 +51,12 @@ export interface Builds {
   /** Waits until a build has ended somewhere, or for a while. */
   later(signal: AbortSignal): Promise<void>;
 
-  /** Locks paths that are to be made, all or none; undefined where somebody else makes one of them. */
-  tryLock(paths: readonly StorePath[]): Promise<Disposable | undefined>;
+  /**
+   * Locks paths that are to be made, all or none; undefined where somebody else makes one of them.
+   *
+   * @param onForeign - hears which one it is, where that is another process.
+   */
+  tryLock(paths: readonly StorePath[], onForeign: (path: StorePath) => void): Promise<Disposable | undefined>;
 
   /** Waits until {@link Builds.tryLock} may do better. */
   lockChange(paths: readonly StorePath[], signal: AbortSignal): Promise<void>;

@@ -60,6 +60,10 @@ export interface SchedulerEvents {
       readonly next: string | undefined;
     },
   ];
+  /** A goal has waited for a second for the lock of a path, which another process holds. */
+  lockWaitStarted: [LockView];
+  /** The wait that `lockWaitStarted` told of is over, whatever came of it. */
+  lockWaitEnded: [LockView];
   /** A derivation has to be built: it waits for its inputs and for its turn. */
   buildExpected: [BuildView];
   /** A build has begun, on this machine where no other is named. */
@@ -102,6 +106,13 @@ export interface TransferView {
   readonly narSize: number;
   /** Bytes to download, where the source says. */
   readonly downloadSize: number | undefined;
+}
+
+export interface LockView {
+  /** What the goal is about: a path, or a derivation. */
+  readonly subject: StorePath;
+  /** Whose lock it is: the same path, or an output. */
+  readonly path: StorePath;
 }
 
 export interface BuildView {

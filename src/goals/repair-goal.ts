@@ -13,13 +13,18 @@ import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import type { Candidate } from '../substituters/path-search.ts';
 import type { Goal, GoalResult, LocalGoalContext } from './goal.ts';
+import { LockWait } from './lock-wait.ts';
 import { transfer } from './transfer.ts';
 import { trySubstituters } from './try-substituters.ts';
 
 /** What a repair does to the local store. */
 export interface PathRepairs {
-  /** Keeps others from repairing the path at the same time, once they are done with it. */
-  lock(path: StorePath, signal: AbortSignal): Promise<Disposable>;
+  /**
+   * Keeps others from repairing the path at the same time, once they are done with it.
+   *
+   * @param onTaken - is called where another process has the lock, before that is waited for.
+   */
+  lock(path: StorePath, signal: AbortSignal, onTaken: () => void): Promise<Disposable>;
 
   queryPathInfo(path: StorePath, signal: AbortSignal): Promise<PathInfo | undefined>;
 
@@ -57,7 +62,9 @@ export class RepairGoal implements Goal {
   async run(context: RepairContext): Promise<GoalResult> {
     const { repairs, signal } = context;
     if (await context.isValidPath(this.path)) {
-      using _lock = await repairs.lock(this.path, signal);
+      using wait = new LockWait(this.path, context);
+      using _lock = await repairs.lock(this.path, signal, () => wait.begin(this.path));
+      wait.end();
       const registered = await repairs.queryPathInfo(this.path, signal);
       if (registered !== undefined) return await this.#repair(registered, context);
     }

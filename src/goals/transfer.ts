@@ -1,11 +1,14 @@
 /** The transfer of one path: its NAR out of a substituter, checked, into the staging directory. */
 import { asSluiceError, TransferError } from '../errors.ts';
 import { isNarInfo } from '../formats/narinfo.ts';
+import type { PathInfo } from '../formats/path-info.ts';
+import type { StorePath } from '../formats/store-path.ts';
 import type { Progress } from '../pool/messages.ts';
 import type { Voucher } from '../stores/trust.ts';
 import type { Candidate } from '../substituters/path-search.ts';
 import type { TransferView } from './events.ts';
 import type { ClaimState, LocalGoalContext, PathClaim } from './goal.ts';
+import { LockWait } from './lock-wait.ts';
 
 /** A substituter is not asked now, since others are there: it has not failed at this path. */
 export class SetAside extends TransferError {
@@ -55,7 +58,7 @@ export async function transfer(
   };
   context.events.emit('transferExpected', view);
   try {
-    using turn = await takeTurn(info.narSize, context, signal, claim);
+    using turn = await takeTurn(info, context, signal, claim);
     if (turn === undefined) {
       context.events.emit('transferFailed', { ...view, error: undefined });
       return undefined;
@@ -93,7 +96,7 @@ export async function transfer(
  * @returns undefined where there is nothing to do any more.
  */
 async function takeTurn(
-  size: number,
+  { path, narSize: size }: PathInfo,
   context: LocalGoalContext,
   signal: AbortSignal,
   claim: PathClaim | undefined,
@@ -102,8 +105,19 @@ async function takeTurn(
   if (claim === undefined) return slot;
   const state = await tryTake(claim, slot);
   if (state === 'granted') return slot;
-  if (state === 'valid' || (await claim.take(signal)) === 'valid') return undefined;
+  if (state === 'valid' || (await waitForClaim(claim, path, context, signal)) === 'valid') return undefined;
   return await context.slot('substitution', signal, size);
+}
+
+async function waitForClaim(
+  claim: PathClaim,
+  path: StorePath,
+  context: LocalGoalContext,
+  signal: AbortSignal,
+): Promise<Exclude<ClaimState, 'taken'>> {
+  using wait = new LockWait(path, context);
+  wait.begin(path);
+  return await claim.take(signal);
 }
 
 /** Gives the slot back, unless the claim is granted. */

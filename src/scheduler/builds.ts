@@ -90,8 +90,8 @@ export class LocalBuilds implements Builds {
     signal.throwIfAborted();
   }
 
-  tryLock(paths: readonly StorePath[]): Promise<Disposable | undefined> {
-    return this.#locks.tryLock(paths);
+  tryLock(paths: readonly StorePath[], onForeign: (path: StorePath) => void): Promise<Disposable | undefined> {
+    return this.#locks.tryLock(paths, onForeign);
   }
 
   lockChange(paths: readonly StorePath[], signal: AbortSignal): Promise<void> {
@@ -139,7 +139,7 @@ export class LocalBuilds implements Builds {
 
   async registerOther(output: BuiltOutput, signal: AbortSignal): Promise<boolean> {
     const { registrar } = this.#options;
-    using lock = await this.tryLock([output.info.path]);
+    using lock = await this.#locks.tryLock([output.info.path]);
     if (lock === undefined) return false;
     const { info, location } = await this.#sign(output);
     await registrar.register({ info, location: location!, isLocked: true }, signal);

@@ -26,15 +26,25 @@ export class OutputLocks {
     return this.#held.size;
   }
 
-  /** Locks all of `paths`; undefined where somebody, in this process or another, has one of them. */
-  async tryLock(paths: readonly StorePath[]): Promise<Disposable | undefined> {
+  /**
+   * Locks all of `paths`; undefined where somebody, in this process or another, has one of them.
+   *
+   * @param onForeign - hears which one another process has.
+   */
+  async tryLock(
+    paths: readonly StorePath[],
+    onForeign: (path: StorePath) => void = () => {},
+  ): Promise<Disposable | undefined> {
     using locks = new DisposableStack();
     for (const path of paths.toSorted()) {
       if (this.#held.has(path)) return undefined;
       this.#held.set(path, new Set());
       locks.defer(() => this.#release(path));
       const lock = await this.#store.tryLockPath(path);
-      if (lock === undefined) return undefined;
+      if (lock === undefined) {
+        onForeign(path);
+        return undefined;
+      }
       locks.use(lock);
     }
     return locks.move();

@@ -11,7 +11,10 @@ import { Slots } from './slots.ts';
 /** Each holds a lock, which is an open file. */
 const AT_ONCE = 64;
 
-export type RepairStore = Pick<LocalStore, 'lockPath' | 'queryPathInfo' | 'realPath' | 'replacePath' | 'storeDir'>;
+export type RepairStore = Pick<
+  LocalStore,
+  'lockPath' | 'queryPathInfo' | 'realPath' | 'replacePath' | 'storeDir' | 'tryLockPath'
+>;
 
 export class Repairs implements PathRepairs {
   readonly #store: RepairStore;
@@ -29,10 +32,12 @@ export class Repairs implements PathRepairs {
     this.#good.clear();
   }
 
-  async lock(path: StorePath, signal: AbortSignal): Promise<Disposable> {
+  async lock(path: StorePath, signal: AbortSignal, onTaken: () => void): Promise<Disposable> {
     using held = new DisposableStack();
     held.use(await this.#slots.acquire(signal));
-    held.use(await this.#store.lockPath(path, { signal }));
+    const lock = await this.#store.tryLockPath(path);
+    if (lock === undefined) onTaken();
+    held.use(lock ?? (await this.#store.lockPath(path, { signal })));
     return held.move();
   }
 

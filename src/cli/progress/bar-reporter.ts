@@ -4,7 +4,7 @@ import type { SchedulerEvents } from '../../goals/events.ts';
 import { sayBuilds } from './build-messages.ts';
 import { type CheckView, checkFrame, type FrameOptions, progressFrame } from './frame.ts';
 import { LiveBlock, type TerminalOutput } from './live-block.ts';
-import { copyingPath, sayDetails } from './messages.ts';
+import { copyingPath, sayDetails, sayLockWaits } from './messages.ts';
 import { RateMeter } from './rate-meter.ts';
 import { type Clock, isWanted, type Level, type Reporter, type Route } from './reporter.ts';
 import { summaryOf } from './summary.ts';
@@ -37,6 +37,7 @@ export class BarReporter implements Reporter {
     events.on('transferStarted', (view) => this.say('info', `${copyingPath(view, route)}...`));
     const say = (level: Level, text: string): void => this.say(level, text);
     sayDetails(events, route, say);
+    sayLockWaits(events, route, say);
     // What a builder printed last is on the display.
     sayBuilds(events, { ...route, printBuildLogs: route.printBuildLogs ?? false }, say);
     this.#start();

@@ -9,7 +9,7 @@ import { printStorePath, type StorePath } from '../../formats/store-path.ts';
 import type { SchedulerEvents, TransferView } from '../../goals/events.ts';
 import { buildingPath, sayBuildWarnings } from './build-messages.ts';
 import type { CheckView } from './frame.ts';
-import { copyingPath, sayDetails } from './messages.ts';
+import { copyingPath, sayDetails, waitingForLock } from './messages.ts';
 import { type Clock, isWanted, LEVELS, type Level, type Reporter, type Route } from './reporter.ts';
 import { summaryOf } from './summary.ts';
 import { Tally } from './tally.ts';
@@ -24,6 +24,7 @@ const ACTIVITY = {
   optimiseStore: 106,
   verifyPaths: 107,
   substitute: 108,
+  buildWaiting: 111,
 } as const;
 const CHECKS = {
   check: 'checking store paths',
@@ -103,6 +104,7 @@ export class JsonReporter implements Reporter {
       this.#stopTransfer(path);
     });
     events.on('pathsRegistered', () => this.#showPaths());
+    this.#followLockWaits(events, route);
     sayDetails(events, route, (level, text) => this.say(level, text));
   }
 
@@ -147,6 +149,19 @@ export class JsonReporter implements Reporter {
     sayBuildWarnings(events, (level, text) => this.say(level, text));
     events.on('buildFinished', ({ drvPath }) => this.#stopBuild(drvPath));
     events.on('buildFailed', ({ drvPath }) => this.#stopBuild(drvPath));
+  }
+
+  #followLockWaits(events: EventEmitter<SchedulerEvents>, route: Route): void {
+    const waits = new Map<StorePath, number>();
+    events.on('lockWaitStarted', (view) => {
+      const text = waitingForLock(view, route);
+      waits.set(view.subject, this.#start(ACTIVITY.buildWaiting, { level: 'warn', text, parent: this.#realise }));
+    });
+    events.on('lockWaitEnded', ({ subject }) => {
+      const id = waits.get(subject);
+      waits.delete(subject);
+      if (id !== undefined) this.#stop(id);
+    });
   }
 
   #buildsActivity(): number {

@@ -1,7 +1,7 @@
 /** The messages that every kind of display prints: what becomes of each path, in words. */
 import type { EventEmitter } from 'eventemitter3';
 import { printStorePath } from '../../formats/store-path.ts';
-import type { SchedulerEvents, TransferView } from '../../goals/events.ts';
+import type { LockView, SchedulerEvents, TransferView } from '../../goals/events.ts';
 import { FirstFailures, failureKind } from './failure-kinds.ts';
 import type { Level, Route } from './reporter.ts';
 import { countPaths, formatBytes, formatDuration } from './units.ts';
@@ -9,6 +9,22 @@ import { countPaths, formatBytes, formatDuration } from './units.ts';
 /** As Nix says it, but for the dots at the end. */
 export function copyingPath({ path, substituter }: TransferView, { storeDir }: Route): string {
   return `copying path '${printStorePath(storeDir, path)}' from '${substituter}'`;
+}
+
+/** As Nix says it ("waiting for lock on"), with who has it. */
+export function waitingForLock({ path }: LockView, { storeDir }: Route): string {
+  return `waiting for the lock of '${printStorePath(storeDir, path)}' (held by another process)`;
+}
+
+/** Of waits at the same time the first: somebody who makes a whole closure has many locks. */
+export function sayLockWaits(
+  events: EventEmitter<SchedulerEvents>,
+  route: Route,
+  say: (level: Level, text: string) => void,
+): void {
+  let waiting = 0;
+  events.on('lockWaitStarted', (view) => say(waiting++ === 0 ? 'notice' : 'talkative', waitingForLock(view, route)));
+  events.on('lockWaitEnded', () => void waiting--);
 }
 
 /** That a cache is not asked for a while, why, and what happens meanwhile. */

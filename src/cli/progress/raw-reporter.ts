@@ -2,7 +2,7 @@
 import type { EventEmitter } from 'eventemitter3';
 import type { SchedulerEvents } from '../../goals/events.ts';
 import { sayBuilds } from './build-messages.ts';
-import { copyingPath, sayDetails } from './messages.ts';
+import { copyingPath, sayDetails, sayLockWaits } from './messages.ts';
 import { type Clock, isWanted, type Level, type Reporter, type Route } from './reporter.ts';
 import { summaryOf } from './summary.ts';
 import { Tally } from './tally.ts';
@@ -28,6 +28,7 @@ export class RawReporter implements Reporter {
     events.on('transferStarted', (view) => this.say('info', `${copyingPath(view, route)}...`));
     const say = (level: Level, text: string): void => this.say(level, text);
     sayDetails(events, route, say);
+    sayLockWaits(events, route, say);
     sayBuilds(events, route, say);
   }
 

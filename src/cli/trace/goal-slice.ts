@@ -5,7 +5,7 @@
 import type { AsyncEvent, TraceArguments, TraceSink } from './trace-event.ts';
 
 /** What a goal does or waits for; between two of them it is at something short. */
-export type Phase = 'query' | 'queue' | 'transfer' | 'build' | 'register';
+export type Phase = 'query' | 'queue' | 'lock' | 'transfer' | 'build' | 'register';
 
 export interface GoalSliceOptions {
   /** Of the goals of one trace, this one's. */

@@ -72,6 +72,10 @@ export class Trace implements Disposable {
     events.on('transferProgress', (progress) => this.#receive(progress));
     events.on('transferFinished', (view) => this.#finishTransfer(view, storeDir));
     events.on('transferFailed', (view) => this.#giveUpTransfer(view));
+    events.on('lockWaitStarted', ({ subject, path }) => {
+      this.#goals.get(subject)?.slice.begin('lock', this.#now(), { path: printStorePath(storeDir, path) });
+    });
+    events.on('lockWaitEnded', ({ subject }) => this.#goals.get(subject)?.slice.endPhase(this.#now()));
     events.on('buildExpected', ({ drvPath }) => this.#goals.get(drvPath)?.slice.begin('queue', this.#now()));
     events.on('buildStarted', ({ drvPath, machine }) => {
       this.#goals.get(drvPath)?.slice.begin('build', this.#now(), { machine });

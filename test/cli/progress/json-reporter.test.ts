@@ -5,7 +5,7 @@ import { JsonReporter } from '../../../src/cli/progress/json-reporter.ts';
 import type { Level } from '../../../src/cli/progress/reporter.ts';
 import { Builds } from '../../support/builds.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { ROUTE, Transfers } from '../../support/transfers.ts';
+import { pathNamed, ROUTE, Transfers } from '../../support/transfers.ts';
 
 interface Message {
   readonly action: 'start' | 'stop' | 'result' | 'msg';
@@ -188,5 +188,18 @@ test('a build is the activity Build among Builds, with its phases and lines', ()
     { action: 'result', fields: ['two'], id: one, type: 101 },
     { action: 'stop', id: one },
     progress(1, 1, 0, 0),
+  ]);
+});
+
+test('a wait for a lock is the activity BuildWaiting, of the level of warnings, as Nix has it', () => {
+  const { transfers, messages } = follow();
+  const view = { subject: pathNamed('a'), path: pathNamed('a') };
+  transfers.events.emit('lockWaitStarted', view);
+  transfers.events.emit('lockWaitEnded', view);
+  const id = FIRST_ID + 2;
+  const text = `waiting for the lock of '${PATH}' (held by another process)`;
+  assert.deepEqual(messages.slice(2), [
+    { action: 'start', id, level: 1, parent: FIRST_ID, text, type: 111 },
+    { action: 'stop', id },
   ]);
 });

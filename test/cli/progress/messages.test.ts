@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sayDetails } from '../../../src/cli/progress/messages.ts';
+import { sayDetails, sayLockWaits } from '../../../src/cli/progress/messages.ts';
 import type { Level } from '../../../src/cli/progress/reporter.ts';
 import { TransferError } from '../../../src/errors.ts';
-import { MIB, ROUTE, Transfers } from '../../support/transfers.ts';
+import type { LockView } from '../../../src/goals/events.ts';
+import { MIB, pathNamed, ROUTE, Transfers } from '../../support/transfers.ts';
 
 const [A, B] = ['https://a', 'https://b'] as const;
 const error = new TransferError('connect ECONNREFUSED 127.0.0.1:1', { transient: true });
@@ -102,4 +103,25 @@ test('a cache that is back is told where more is wanted', () => {
   const { said, transfers } = follow(2);
   transfers.events.emit('substituterBack', { substituter: A });
   assert.deepEqual(said, [['info', `'${A}' answers again`]]);
+});
+
+test('of many waits for locks at the same time the first is told, and the next when none is left', () => {
+  const { events } = new Transfers(A);
+  const said: [Level, string][] = [];
+  sayLockWaits(events, ROUTE, (level, text) => void said.push([level, text]));
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ subject: pathNamed(name), path: pathNamed(name) })) as [
+    LockView,
+    LockView,
+    LockView,
+  ];
+  for (const view of [a, b]) events.emit('lockWaitStarted', view);
+  for (const view of [a, b]) events.emit('lockWaitEnded', view);
+  events.emit('lockWaitStarted', c);
+  const text = (name: string): string =>
+    `waiting for the lock of '/nix/store/${'0'.repeat(32)}-${name}' (held by another process)`;
+  assert.deepEqual(said, [
+    ['notice', text('a')],
+    ['talkative', text('b')],
+    ['notice', text('c')],
+  ]);
 });

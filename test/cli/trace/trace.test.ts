@@ -213,3 +213,13 @@ test('a derivation waits, is built, and has a slice among the builds', () => {
   const slice = events.filter(isComplete).find(({ name }) => name === 'hello-2.12');
   assert.deepEqual([slice?.ts, slice?.dur], [100_000, 1_000_000]);
 });
+
+test('a wait for the lock of another process is drawn as such', () => {
+  const { transfers, clock, end } = follow();
+  const view = new Builds(transfers.events).expect('hello-2.12');
+  const path = pathNamed('out');
+  transfers.events.emit('lockWaitStarted', { subject: view.drvPath, path });
+  clock.pass(50);
+  transfers.events.emit('lockWaitEnded', { subject: view.drvPath, path });
+  assert.deepEqual(storyOf(end(), 'hello-2.12.drv').slice(2, 6), ['b queue', 'e queue', 'b lock', 'e lock']);
+});
