@@ -17,6 +17,11 @@ export interface SettingSpec {
 
 /** By their nix.conf spelling. */
 export const SETTINGS = {
+  'allowed-impure-host-deps': {
+    kind: 'strings',
+    default: [],
+    about: 'paths that a derivation may ask to see in its sandbox (__impureHostDeps), with all that is below them',
+  },
   'always-allow-substitutes': {
     kind: 'boolean',
     default: false,

@@ -14,7 +14,7 @@ import { HOME_DIR, isFixed, makeEnvironment } from './environment.ts';
 import { runPreBuildHook } from './hooks/pre-build-hook.ts';
 import { rewriteText } from './placeholders.ts';
 import { prepareSandbox } from './sandbox/prepare.ts';
-import { parseSandboxPath, withClosures } from './sandbox/sandbox-paths.ts';
+import { impureHostPaths, parseSandboxPath, withClosures } from './sandbox/sandbox-paths.ts';
 import { makeScratchOutputs, type ScratchOutputs } from './scratch-outputs.ts';
 import type { SpawnOptions, User } from './spawn.ts';
 import { personalityOf } from './thread-state.ts';
@@ -52,7 +52,8 @@ async function openSandboxPlace(build: Build): Promise<Place> {
   const outputs = new Set(scratch.paths.values());
   const { preBuildHook } = settings;
   const added = preBuildHook === '' ? [] : await runPreBuildHook(preBuildHook, build.drvPath, request.staging);
-  const wanted = [...settings.sandboxPaths.map(parseSandboxPath), ...added];
+  const asked = impureHostPaths(build.drvPath, build.options.impureHostDeps, settings.allowedImpureHostDeps);
+  const wanted = [...settings.sandboxPaths.map(parseSandboxPath), ...asked, ...added];
   const sandboxPaths = await withClosures(wanted, store, outputs);
   const sandbox = prepareSandbox({
     bubblewrap: bubblewrap!,

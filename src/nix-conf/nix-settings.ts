@@ -7,7 +7,7 @@
 
 const NAMES: ReadonlySet<string> = new Set(
   `abort-on-warn accept-flake-config access-tokens allow-dirty allow-dirty-locks allow-import-from-derivation
-  allow-new-privileges allow-symlinked-store allow-unsafe-native-code-during-evaluation allowed-impure-host-deps
+  allow-new-privileges allow-symlinked-store allow-unsafe-native-code-during-evaluation
   allowed-uris allowed-users auto-allocate-uids bash-prompt bash-prompt-prefix bash-prompt-suffix
   build-impersonate-linux-26 build-repeat commit-lock-file-summary commit-lockfile-summary
   darwin-log-sandbox-violations debugger-on-trace debugger-on-warn download-buffer-size enforce-determinism

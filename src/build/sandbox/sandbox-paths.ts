@@ -1,10 +1,10 @@
 /**
- * What builders see besides their inputs: setting `sandbox-paths`, and what a pre-build hook adds.
+ * What builders see besides their inputs: setting `sandbox-paths`, what the derivation asks for, and what a pre-build hook adds.
  *
- * Source: Nix 2.35 manual, "nix.conf", sandbox-paths.
+ * Source: Nix 2.35 manual, "nix.conf", sandbox-paths; libstore/unix/build/derivation-builder.cc, getPathsInSandbox.
  */
 import { isAbsolute, normalize } from 'node:path';
-import { UsageError } from '../../errors.ts';
+import { BuildError, UsageError } from '../../errors.ts';
 import { parseWithin, printStorePath, type StorePath } from '../../formats/store-path.ts';
 import type { LocalStore } from '../../stores/local-store.ts';
 
@@ -33,6 +33,40 @@ export function parseSandboxPath(text: string): SandboxPath {
     }
   }
   return { inside: normalize(inside), outside: normalize(outside), optional };
+}
+
+/**
+ * The paths of the host that a derivation asks for, where they are there.
+ *
+ * @param wanted - attribute `__impureHostDeps`.
+ * @param allowed - setting `allowed-impure-host-deps`. Symlinks count as they are spelled: following them would tell
+ *   about files that who wrote the derivation may not see.
+ * @throws {BuildError} of status `inputRejected` on one that is not allowed.
+ */
+export function impureHostPaths(
+  drvPath: string,
+  wanted: readonly string[],
+  allowed: readonly string[],
+): readonly SandboxPath[] {
+  const below = allowed.filter(isAbsolute).map((path) => `${withoutSlash(normalize(path))}/`);
+  return wanted.map((path) => {
+    const inside = withoutSlash(normalize(path));
+    // The root itself is not among these: what is mounted there would hide the sandbox.
+    if (isAbsolute(path) && inside !== '' && below.some((prefix) => `${inside}/`.startsWith(prefix))) {
+      return { inside, outside: inside, optional: true };
+    }
+    throw new BuildError(
+      `derivation '${drvPath}' asks for '${path}' of the host, which setting allowed-impure-host-deps does not allow`,
+      {
+        failure: { status: 'inputRejected' },
+        hint: 'add the path to that setting if the builder may see it',
+      },
+    );
+  });
+}
+
+function withoutSlash(path: string): string {
+  return path.replace(/\/$/, '');
 }
 
 /**
