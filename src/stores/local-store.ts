@@ -7,7 +7,6 @@
  */
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { InvalidPathError, StoreError } from '../errors.ts';
 import type { Derivation } from '../formats/derivation.ts';
 import type { InputHash } from '../formats/derivation-hash.ts';
@@ -32,6 +31,7 @@ import { linksOf } from './optimise/links.ts';
 import { partialLocation } from './partial-location.ts';
 import { tryLockPath } from './path-locks.ts';
 import { type Ask, queryClosure, queryPathInfos, queryStep } from './query-closure.ts';
+import { queryAllValidPaths, queryValidPaths } from './query-valid-paths.ts';
 import { type RegisterOptions, type RegisterOutcome, registerStaged } from './register.ts';
 import { type OwnConnection, openOwnConnection } from './registrations/connection.ts';
 import { readRegistrations } from './registrations/dump.ts';
@@ -45,9 +45,6 @@ import type { Step, StoreTotals } from './store-queries.ts';
 
 export type { RegisterOptions, RegisterOutcome } from './register.ts';
 export type { StagedPath } from './staged-path.ts';
-
-/** Paths that are looked up before the event loop gets a turn. */
-const QUERY_CHUNK = 2_000;
 
 /**
  * Opens the local store that a reference names: `local`, `local?root=DIR`, or a directory.
@@ -120,29 +117,12 @@ export class LocalStore implements LogStore {
 
   /** Those of `paths` that are valid. Made for many thousands. */
   async queryValidPaths(paths: Iterable<StorePath>, { signal }: QueryOptions = {}): Promise<Set<StorePath>> {
-    const valid = new Set<StorePath>();
-    const all = [...paths];
-    for (let start = 0; start < all.length; start += QUERY_CHUNK) {
-      if (start > 0) await setImmediate();
-      signal?.throwIfAborted();
-      const chunk = all.slice(start, start + QUERY_CHUNK);
-      const found = await this.#query((database) => database.filterValid(chunk), signal);
-      for (const path of found) valid.add(path);
-    }
-    return valid;
+    return await queryValidPaths((question) => this.#query(question, signal), paths, signal);
   }
 
   /** In the order in which they were registered. */
   async queryAllValidPaths({ signal }: QueryOptions = {}): Promise<StorePath[]> {
-    const all: StorePath[] = [];
-    for (let id = 0; ; ) {
-      const { paths, lastId } = await this.#query((database) => database.validPathsAfter(id), signal);
-      if (paths.length === 0) return all;
-      all.push(...paths);
-      id = lastId;
-      await setImmediate();
-      signal?.throwIfAborted();
-    }
+    return await queryAllValidPaths((question) => this.#query(question, signal), signal);
   }
 
   /** The valid paths that refer to `path`, sorted; it may be one of them. */
