@@ -26,7 +26,8 @@ export function makeBatches(rows: readonly Row[], threads: number): Row[][] {
     halves = a > b ? [a, b] : [b, a];
     const bytes = a + b;
     const isEven = halves[0] - halves[1] <= bytes * UNEVEN;
-    if (batch.length < MOST && bytes < share && (bytes < ENOUGH || !isEven)) continue;
+    const isShare = bytes > 0 && bytes >= share; // sizes may be unknown
+    if (batch.length < MOST && !isShare && (bytes < ENOUGH || !isEven)) continue;
     batches.push(batch);
     [batch, halves] = [[], [0, 0]];
   }

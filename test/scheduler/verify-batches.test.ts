@@ -46,6 +46,8 @@ describe('jobs of a verification', () => {
       ],
     ],
     ['one that is the share of a thread goes alone', [100, 9, 9, 9, 9], [[100], [9, 9], [9, 9]]],
+    ['two go to a thread each', [8, 8], [[8], [8]]],
+    ['those whose sizes are not known go together', [0, 0, 0], [[0, 0, 0]]],
     ['small ones go many together', Array.from({ length: 16 }, () => 1), Array.from({ length: 4 }, () => [1, 1, 1, 1])],
   ];
   for (const [what, sizes, batches] of cases) {
