@@ -6,7 +6,8 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { EventEmitter } from 'eventemitter3';
-import type { SluiceError } from '../errors.ts';
+import { type SluiceError, UsageError } from '../errors.ts';
+import { isDerivationPath } from '../formats/derivation-hash.ts';
 import { type DerivedPath, parseDerivedPath } from '../formats/derived-path.ts';
 import { parseBaseName, parseStorePath, type StorePath } from '../formats/store-path.ts';
 import type { SchedulerEvents } from '../goals/events.ts';
@@ -177,15 +178,17 @@ export class Scheduler implements AsyncDisposable {
    * Makes paths valid, and outputs of derivations: these are substituted where a substituter has them, and otherwise
    * built, with all that this takes.
    *
-   * @param requests - store paths as for {@link Scheduler.realise}, or outputs: `DRV^out,dev`, or `DRV^*` for all.
-   *   A derivation alone is a path as any other: it is made valid, and not built.
-   * @returns and throws as {@link Scheduler.realise}, and {@link FormatError} on what is no request.
+   * @param requests - outputs, `DRV^out,dev` or `DRV^*` for all; or store paths as for {@link Scheduler.realise}. A
+   *   derivation alone is refused, since it could mean either: its outputs are `DRV^*`, and the `.drv` file itself is what
+   *   {@link Scheduler.realise} makes valid, or `{ kind: 'opaque', path }` here.
+   * @returns and throws as {@link Scheduler.realise}; {@link FormatError} on what is no request, {@link UsageError} on a
+   *   derivation alone.
    */
   async build(
     requests: readonly (DerivedPath | string)[],
     { mode = 'normal', signal }: BuildOptions = {},
   ): Promise<BuildOutcome[]> {
-    const parsed = requests.map((each) => this.#parseRequest(each));
+    const parsed = requests.map((each) => this.#parseBuild(each));
     this.#begin();
     const results = await this.#goals.request(
       parsed.map((request) => goalOf(request, mode)),
@@ -211,7 +214,7 @@ export class Scheduler implements AsyncDisposable {
   }
 
   /**
-   * What {@link Scheduler.build} would take. Nothing is changed, and no signature verified.
+   * What {@link Scheduler.realise} of the same requests would take. Nothing is changed, and no signature verified.
    *
    * @throws {FormatError} on what is no request; the reason of `signal`.
    */
@@ -302,6 +305,15 @@ export class Scheduler implements AsyncDisposable {
 
   #parse(path: string): StorePath {
     return path.startsWith('/') ? parseStorePath(this.store.storeDir, path) : parseBaseName(path);
+  }
+
+  /** Nix has meant the one by a derivation alone, and the other: nobody is left in doubt. */
+  #parseBuild(request: DerivedPath | string): DerivedPath {
+    const parsed = this.#parseRequest(request);
+    if (typeof request !== 'string' || parsed.kind === 'built' || !isDerivationPath(parsed.path)) return parsed;
+    throw new UsageError(`'${request}' may mean the derivation itself, or its outputs`, {
+      hint: `to build all outputs say '${request}^*'; realise() makes the derivation itself valid`,
+    });
   }
 
   #parseRequest(request: DerivedPath | string): DerivedPath {

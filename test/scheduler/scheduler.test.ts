@@ -4,11 +4,13 @@ import { mkdtempDisposable, readdir, readFile, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import type { UsageError } from '../../src/errors.ts';
 import { hashPart, type StorePath } from '../../src/formats/store-path.ts';
 import { WorkerPool } from '../../src/pool/worker-pool.ts';
 import { Scheduler } from '../../src/scheduler/scheduler.ts';
 import { makeSettings, type Settings } from '../../src/settings.ts';
 import { openStore } from '../../src/stores/open-store.ts';
+import { openCommandBuilds } from '../support/command-builds.ts';
 import { type Misbehave, serveCache } from '../support/http-cache.ts';
 import { makeScratch } from '../support/scratch.ts';
 import { type SmallCache, smallCache } from '../support/small-cache.ts';
@@ -149,6 +151,26 @@ describe('a scheduler', () => {
     assert.match(result.failure.message, /references form a cycle/);
     await scheduler[Symbol.asyncDispose]();
     assert.deepEqual(await inStoreDir(given.root), []);
+  });
+
+  test('takes a derivation alone for no build: it could mean the file or its outputs', async () => {
+    await using resources = new AsyncDisposableStack();
+    const builds = await openCommandBuilds(resources);
+    const { drvPath, out } = await builds.add('hello', 'echo hello > $out');
+    const drv = builds.full(drvPath);
+    const settings = { workerThreads: 1, sandbox: 'false', buildUsersGroup: '', fsyncMetadata: false };
+    const scheduler = resources.use(await Scheduler.open({ store: builds.uri, substituters: [], settings }));
+    for (const alone of [drv, drvPath]) {
+      await assert.rejects(scheduler.build([`${drv}^*`, alone]), (error: UsageError) => {
+        return error.code === 'ERR_USAGE' && error.hint?.includes(`'${alone}^*'`) === true;
+      });
+    }
+    const [itself] = await scheduler.build([{ kind: 'opaque', path: drvPath }]);
+    const [realised] = await scheduler.realise([drv]);
+    assert.deepEqual([itself?.status, realised?.state], ['alreadyValid', 'succeeded']);
+    assert.equal(await scheduler.store.isValidPath(out), false, 'nothing was built so far');
+    const [outputs] = await scheduler.build([`${drv}^*`]);
+    assert.equal(outputs?.status, 'built');
   });
 
   test('sends the password of a cache from its worker threads, too, and shows it nowhere', async () => {
