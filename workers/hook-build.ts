@@ -1,6 +1,6 @@
 /** A derivation is offered to setting build-hook, which may build it elsewhere. */
 import { BuilderLog } from '../src/build/builder-log.ts';
-import { BuildHook } from '../src/build/hooks/build-hook.ts';
+import { HookKeeper } from '../src/build/hooks/hook-keeper.ts';
 import { BuildError, type BuildFailureStatus } from '../src/errors.ts';
 import { printStorePath } from '../src/formats/store-path.ts';
 import type { HookReply } from '../src/pool/messages.ts';
@@ -11,21 +11,27 @@ const ANSWERS = { decline: 'declined', 'decline-permanently': 'declinedPermanent
 /** What exit codes of hooks say. */
 const STATUSES: Readonly<Record<number, BuildFailureStatus>> = { 100: 'permanentFailure', 101: 'timedOut' };
 
+/** That of this thread. */
+const keeper = new HookKeeper();
+
 const hookBuild: Handler<'hookBuild'> = async (request, { settings, signal, tell }) => {
   const { storeDir } = await openStoreOnce(request.store, settings);
   const drvPath = printStorePath(storeDir, request.drvPath);
   const log = new BuilderLog({ tell, tailLines: settings.logLines, onFull: () => {} });
-  using hook = new BuildHook(settings.buildHook, settings, (line) => log.addLine(line));
+  const { amWilling, features, derivation } = request;
+  const offered = await keeper.offer(
+    { amWilling, system: derivation.system, drvPath, features },
+    { settings, signal, onLine: (line) => log.addLine(line) },
+  );
+  if (offered.answer !== 'accept') {
+    log.finish();
+    return { state: ANSWERS[offered.answer] } satisfies HookReply;
+  }
+  using hook = offered.hook;
   using cancelling = new DisposableStack();
   const cancel = (): void => hook[Symbol.dispose]();
   signal.addEventListener('abort', cancel);
   cancelling.defer(() => signal.removeEventListener('abort', cancel));
-  const { amWilling, features, derivation } = request;
-  const answer = await hook.offer({ amWilling, system: derivation.system, drvPath, features });
-  if (answer !== 'accept') {
-    log.finish();
-    return { state: ANSWERS[answer] } satisfies HookReply;
-  }
   const startTime = now();
   const print = (path: (typeof request.inputPaths)[number]): string => printStorePath(storeDir, path);
   const outputs = request.outputs.map(({ path }) => print(path));

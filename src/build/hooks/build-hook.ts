@@ -7,6 +7,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { BuildError } from '../../errors.ts';
 import { WireWriter } from '../../formats/wire/write.ts';
@@ -35,7 +36,7 @@ const REPLY = '# ';
 export class BuildHook implements Disposable {
   readonly #child: ChildProcess;
   readonly #exit: Promise<unknown[]>;
-  readonly #onLine: (line: string) => void;
+  #onLine: (line: string) => void = () => {};
   readonly #waiting: ((line: string | undefined) => void)[] = [];
   /** Lines of the hook that somebody will ask for. */
   readonly #replies: string[] = [];
@@ -44,12 +45,10 @@ export class BuildHook implements Disposable {
   /**
    * Starts the hook, and tells it the settings.
    *
-   * @param command - setting `build-hook`.
-   * @param onLine - gets what it prints besides its answers.
+   * @param settings - with the command, setting `build-hook`.
    */
-  constructor(command: string, settings: Settings, onLine: (line: string) => void) {
-    const [program, ...args] = command.split(/\s+/).filter((word) => word !== '');
-    this.#onLine = onLine;
+  constructor(settings: Settings) {
+    const [program, ...args] = settings.buildHook.split(/\s+/).filter((word) => word !== '');
     this.#child = spawn(program!, [...args, VERBOSITY], {
       cwd: '/',
       detached: true,
@@ -70,8 +69,22 @@ export class BuildHook implements Disposable {
     this.#write(dump.integer(0).finish());
   }
 
-  /** @throws {BuildError} where it ends, or answers in another way than the protocol allows. */
-  async offer({ amWilling, system, drvPath, features }: HookOffer): Promise<HookAnswer> {
+  /** Whether its process is there no more. */
+  get hasEnded(): boolean {
+    const { pid, exitCode, signalCode } = this.#child;
+    return pid === undefined || exitCode !== null || signalCode !== null;
+  }
+
+  /**
+   * @param onLine - gets what it prints besides its answers, from now on.
+   * @throws {BuildError} where it ends, or answers in another way than the protocol allows.
+   */
+  async offer(
+    { amWilling, system, drvPath, features }: HookOffer,
+    onLine: (line: string) => void,
+  ): Promise<HookAnswer> {
+    this.#onLine = onLine;
+    for (const handle of this.#handles) handle.ref();
     const message = new WireWriter().string('try').boolean(amWilling).string(system).string(drvPath).strings(features);
     this.#write(message.finish());
     for (;;) {
@@ -107,13 +120,22 @@ export class BuildHook implements Disposable {
     return code ?? undefined;
   }
 
+  /** Nobody waits for it until the next offer: it does not keep its thread alive. */
+  rest(): void {
+    for (const handle of this.#handles) handle.unref();
+  }
+
   [Symbol.dispose](): void {
-    const { pid, exitCode, signalCode } = this.#child;
     this.#child.stdin!.destroy();
-    if (pid === undefined || exitCode !== null || signalCode !== null) return;
+    if (this.hasEnded) return;
     try {
-      process.kill(-pid, 'SIGTERM'); // it may want to clean up
+      process.kill(-this.#child.pid!, 'SIGTERM'); // it may want to clean up
     } catch {} // it has just ended
+  }
+
+  get #handles(): readonly { ref(): void; unref(): void }[] {
+    const pipes = this.#child.stdio.filter((pipe) => pipe instanceof Socket);
+    return [this.#child, ...pipes];
   }
 
   #write(bytes: Uint8Array): void {
