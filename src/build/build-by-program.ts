@@ -71,6 +71,7 @@ async function makeOutputs(build: Build): Promise<FinishedOutputs> {
     settings,
     signal,
     watchdog: threadWatchdog(),
+    mark: place.mark,
     killUser: user?.killAll,
     onOutput: (chunk, process) => {
       running = process;

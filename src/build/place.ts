@@ -21,6 +21,8 @@ import { personalityOf } from './thread-state.ts';
 
 export interface Place extends AsyncDisposable {
   readonly spawn: SpawnOptions;
+  /** A variable, `NAME=VALUE`, that only processes of this build have; undefined where they die with their sandbox. */
+  readonly mark: string | undefined;
   readonly scratch: ScratchOutputs;
   /**
    * Brings the outputs out of the builder's reach.
@@ -70,6 +72,7 @@ async function openSandboxPlace(build: Build): Promise<Place> {
   const inner = sandbox.command(command.builder, command.args, command.env);
   return {
     scratch,
+    mark: undefined,
     spawn: { ...inner, env: new Map(), cwd: '/', personality: personalityOf(request.derivation.system) },
     takeOutputs: async () => new Map(request.outputs.map(({ name, path }) => [name, sandbox.location(path)] as const)),
     [Symbol.asyncDispose]: async () => sandbox[Symbol.dispose](),
@@ -95,6 +98,7 @@ async function openPlainPlace(build: Build): Promise<Place> {
   for (const location of locations.values()) moved.defer(() => removeTree(location));
   return {
     scratch,
+    mark: `NIX_BUILD_TOP=${buildDir}`,
     spawn: {
       program: builder,
       args: [basename(builder), ...args],

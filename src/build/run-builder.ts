@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly watchdog: Watchdog;
   /** Takes what the builder prints, and may stop it from printing. */
   readonly onOutput: (chunk: Buffer, process: SpawnedProcess) => void;
+  /** `NAME=VALUE`: a variable by which processes of this builder are known that have left its process group. */
+  readonly mark?: string | undefined;
   /** Kills what runs under the user of the build, where it has one. */
   readonly killUser?: (() => void) | undefined;
 }
@@ -43,7 +45,7 @@ export async function runBuilder(options: RunOptions): Promise<RunEnd> {
   signal.throwIfAborted();
   using running = new DisposableStack();
   const child = spawnProcess(options.spawn);
-  running.use(watchdog.watch(child.pid));
+  running.use(watchdog.watch(child.pid, options.mark));
 
   let stopped: RunEnd | undefined;
   const stop = (reason?: RunEnd): void => {

@@ -14,16 +14,27 @@ const PROCESS = fileURLToPath(new URL('../support/build-process.ts', import.meta
 /** In milliseconds: how long the kernel may take. */
 const SOON = 5_000;
 
-for (const [sandbox, sleep] of [
-  ['true', '/bin/sleep 45671'],
-  ['false', '/bin/sleep 45672'],
-] as const) {
-  test(`no process of a build outlives a kill -9, sandbox = ${sandbox}`, { skip: buildsMissing }, async () => {
+const WAYS = [
+  ['in its process group', 'true', '(SLEEP &)', '/bin/sleep 45671'],
+  ['in its process group', 'false', '(SLEEP &)', '/bin/sleep 45672'],
+  ['that has left its process group', 'true', '(/usr/bin/setsid SLEEP &)', '/bin/sleep 45673'],
+  ['that has left its process group', 'false', '(/usr/bin/setsid SLEEP &)', '/bin/sleep 45674'],
+  [
+    'in another directory with other variables',
+    'false',
+    '(cd /; export TMPDIR=/; /usr/bin/setsid SLEEP &)',
+    '/bin/sleep 45675',
+  ],
+] as const;
+
+for (const [which, sandbox, start, sleep] of WAYS) {
+  test(`no process of a build ${which} outlives a kill -9, sandbox = ${sandbox}`, { skip: buildsMissing }, async () => {
     await using scratch = await makeScratch();
     await using builds = await openBuildStore(scratch.path);
     // The second time it comes to its end: what the first left in the way of its output is gone by then.
     const flag = `${scratch.path}/again`;
-    const script = `[ -e ${flag} ] || { echo half > $out; (${sleep} &); echo started; ${sleep}; }; echo whole > $out`;
+    const first = `echo half > $out; ${start.replace('SLEEP', sleep)}; echo started; ${sleep}`;
+    const script = `[ -e ${flag} ] || { ${first}; }; echo whole > $out`;
     const drvPath = await builds.instantiate(shellDerivation('killed', script));
     using child = spawn(process.execPath, [PROCESS, scratch.path, drvPath, sandbox], {
       stdio: ['ignore', 'pipe', 'inherit'],
