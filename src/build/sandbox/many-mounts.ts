@@ -1,6 +1,6 @@
 /**
  * Mounts ahead of bubblewrap, which looks at all mounts for each that it makes: 500 take it half a second, 1,500 more
- * than four. mount(8) does 500 in 40 ms. So where there are many, a shell in a mount namespace of its own has them made
+ * than four. mount(8) does 500 in 18 ms of CPU, where it does not resolve each path by itself first (`-c`: 52 ms without). So where there are many, a shell in a mount namespace of its own has them made
  * in a directory, which bubblewrap then takes over as one.
  *
  * It is also how root gives a build user a view of what that user could not reach: see {@link mountsAhead}.
@@ -52,7 +52,7 @@ export function mountsAhead(fstab: string, command: readonly string[]): string[]
   const root = process.getuid?.() === 0;
   return [
     ...[tool('unshare'), '--mount', ...(root ? [] : ['--user', '--map-root-user']), '--'],
-    ...[tool('sh'), '-c', '"$1" -n -a -T "$2" && shift 2 && exec "$@"', 'sh', tool('mount'), fstab],
+    ...[tool('sh'), '-c', '"$1" -n -c -a -T "$2" && shift 2 && exec "$@"', 'sh', tool('mount'), fstab],
     ...command,
   ];
 }
