@@ -27,6 +27,7 @@ const remoteBuild: Handler<'remoteBuild'> = async (request, { settings, signal, 
   const logTail: string[] = [];
   const { result, outputs } = await buildRemotely(request, {
     on,
+    machine: request.on,
     localStore,
     staging: request.staging,
     usesSubstitutes: settings.buildersUseSubstitutes,
@@ -41,6 +42,7 @@ const remoteBuild: Handler<'remoteBuild'> = async (request, { settings, signal, 
       tell({ kind: 'log', lines: [line] });
     },
     onPhase: (phase) => tell({ kind: 'phase', phase }),
+    onBuilt: () => tell({ kind: 'built' }),
     onSent: (bytes) => progress.addUploaded(bytes),
     onFetched: (bytes) => progress.addDownloaded(bytes),
   });

@@ -15,6 +15,7 @@ import type { LocalStore } from '../stores/local-store.ts';
 import type { RemoteStore } from '../stores/remote-store.ts';
 import { removeTree } from '../stores/remove-tree.ts';
 import { verifyNar } from '../stores/verify-nar.ts';
+import { acquireUploadLock } from './upload-lock.ts';
 
 export interface RemoteBuildRequest {
   readonly drvPath: StorePath;
@@ -28,11 +29,15 @@ export interface RemoteBuildRequest {
 export interface RemoteBuildOptions extends BuildOptions {
   /** The store to build in. */
   readonly on: RemoteStore;
+  /** The URI by which it is one of the machines. */
+  readonly machine: string;
   readonly localStore: LocalStore;
   /** A directory for this build alone, in a staging directory of the local store. */
   readonly staging: string;
   /** Whether the other side first fetches inputs from its own substituters. */
   readonly usesSubstitutes: boolean;
+  /** Hears that it is built there, before the outputs are fetched. */
+  readonly onBuilt?: (() => void) | undefined;
   /** Hears how many bytes of NARs have been sent, and how many have been fetched; each call adds to the last. */
   readonly onSent?: ((bytes: number) => void) | undefined;
   readonly onFetched?: ((bytes: number) => void) | undefined;
@@ -61,15 +66,20 @@ export async function buildRemotely(request: RemoteBuildRequest, options: Remote
   await copyInputs(request.inputPaths, options);
   const result = await build(request, options);
   if (!isBuildSuccess(result.status)) return { result, outputs: [] };
+  options.onBuilt?.();
   return { result, outputs: await fetchOutputs(request, options) };
 }
 
-/** What is missing there, as one stream. */
+/** What is missing there, as one stream; while nobody else sends there, who may be sending the same. */
 async function copyInputs(paths: readonly StorePath[], options: RemoteBuildOptions): Promise<void> {
-  const { on, localStore, usesSubstitutes, signal, onSent } = options;
-  if (paths.length === 0) return;
-  const valid = await on.queryValidPaths(paths, { signal, substitute: usesSubstitutes });
-  const missing = paths.filter((path) => !valid.has(path));
+  const { on, machine, localStore, usesSubstitutes, signal, onSent } = options;
+  const missingNow = async (substitute: boolean): Promise<StorePath[]> => {
+    const valid = await on.queryValidPaths(paths, { signal, substitute });
+    return paths.filter((path) => !valid.has(path));
+  };
+  if (paths.length === 0 || (await missingNow(false)).length === 0) return;
+  using _lock = await acquireUploadLock(localStore.stateDir, machine, signal);
+  const missing = await missingNow(usesSubstitutes);
   if (missing.length === 0) return;
   const infos = await localStore.queryPathInfos(missing, { signal });
   const objects = missing.map((path) => {

@@ -269,6 +269,8 @@ export type Notice =
   | { readonly kind: 'warning'; readonly message: string }
   /** Of the paths that are to be copied these are there already. */
   | { readonly kind: 'valid'; readonly paths: readonly StorePath[] }
+  /** Another machine has built what it was asked for; the outputs are still to be fetched. */
+  | { readonly kind: 'built' }
   /** The next of several paths is on its way, or all of it is gone. */
   | { readonly kind: 'sending' }
   | { readonly kind: 'sent'; readonly received: Received };

@@ -1,7 +1,8 @@
-/** A slot of another machine, to build there. */
+/** A slot of another machine, to build there. Where the build has ended, the next may begin while the outputs come back. */
 import { asSluiceError, BuildError } from '../errors.ts';
 import { withoutCredentials } from '../formats/store-reference.ts';
 import { type BuildPlace, PlaceLost } from '../goals/derivation-context.ts';
+import type { Notice } from '../pool/messages.ts';
 import type { MachineSlot } from './machines.ts';
 import type { JobRunner } from './places.ts';
 
@@ -10,8 +11,12 @@ export function machinePlace(pool: JobRunner, slot: MachineSlot): BuildPlace {
   return {
     machine: withoutCredentials(store),
     run: async (request, options) => {
+      const onNotice = (notice: Notice): void => {
+        if (notice.kind === 'built') slot.built();
+        else options.onNotice?.(notice);
+      };
       try {
-        const reply = await pool.run('remoteBuild', { ...request, on: store }, options);
+        const reply = await pool.run('remoteBuild', { ...request, on: store }, { ...options, onNotice });
         slot.succeeded();
         return reply;
       } catch (error) {

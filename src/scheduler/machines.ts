@@ -29,6 +29,11 @@ export interface MachineNeed {
 /** A slot of a machine, until it is disposed. */
 export interface MachineSlot extends Disposable {
   readonly machine: Machine;
+  /**
+   * The machine has built what was asked, and what is left is to fetch it: the slot goes to the next. It stays where it
+   * is while outputs of as many builds are being fetched as the machine has slots, so that no more lies there than that.
+   */
+  built(): void;
   /** The machine has done what was asked, or has said that it cannot be done. */
   succeeded(): void;
   /** The machine could not be reached, or broke off. */
@@ -56,6 +61,8 @@ interface Watched {
   readonly breaker: CircuitBreaker;
   /** Numbers of the slots that this process has. */
   readonly taken: Set<number>;
+  /** Builds without a slot whose outputs are being fetched. */
+  fetching: number;
   openings: number;
 }
 
@@ -126,7 +133,7 @@ export class Machines {
       watched.openings = 0;
     };
     const breaker = new CircuitBreaker({ now: this.#options.now, onOpened, onClosed });
-    const watched: Watched = { machine, breaker, taken: new Set(), openings: 0 };
+    const watched: Watched = { machine, breaker, taken: new Set(), fetching: 0, openings: 0 };
     return watched;
   }
 
@@ -175,17 +182,26 @@ export class Machines {
     const { machine, breaker, taken } = watched;
     taken.add(slot);
     const lease = new DisposableStack();
-    lease.defer(() => this.#serve());
-    lease.defer(() => taken.delete(slot));
-    lease.use(lock);
+    const building = lease.use(new DisposableStack());
+    building.defer(() => this.#serve());
+    building.defer(() => taken.delete(slot));
+    building.use(lock);
     let told = false;
     lease.defer(() => told || breaker.untried());
+    const succeeded = (): void => {
+      told = true;
+      breaker.succeeded();
+    };
     return {
       machine,
-      succeeded: () => {
-        told = true;
-        breaker.succeeded();
+      built: () => {
+        succeeded();
+        if (building.disposed || watched.fetching >= machine.maxJobs) return;
+        watched.fetching++;
+        lease.defer(() => watched.fetching--);
+        building.dispose();
       },
+      succeeded,
       failed: (error) => {
         told = true;
         breaker.trip(error);

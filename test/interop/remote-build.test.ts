@@ -102,7 +102,7 @@ for (const scheme of ['ssh-ng', 'ssh']) {
       assert.deepEqual(output?.info.references, [USER.info.path, made.out].sort());
       assert.equal(output?.info.deriver, made.drvPath);
       assert.ok(reply.stopTime >= reply.startTime && reply.startTime > 0);
-      if (scheme === 'ssh-ng') assert.deepEqual(notices, [{ kind: 'log', lines: ['working'] }]);
+      if (scheme === 'ssh-ng') assert.deepEqual(notices, [{ kind: 'log', lines: ['working'] }, { kind: 'built' }]);
 
       const [outcome] = await local.registerStaged([{ info: output!.info, location: output!.location! }]);
       assert.equal(outcome?.state, 'registered');
@@ -128,6 +128,24 @@ for (const scheme of ['ssh-ng', 'ssh']) {
       assert.equal(second.outputs.length, 1);
       controller.abort(reason);
       await ended;
+    });
+
+    await t.test('several at once, which send what all of them need only once', async () => {
+      // A daemon that is sent what it already has loses its place in the stream.
+      const shared = Array.from({ length: 8 }, (_, index) =>
+        makeObject(`shared-${scheme}-${index}`, file('s'.repeat(9e5))),
+      );
+      await add(local, ...shared);
+      const inputs = shared.map(({ info }) => info.path).sort();
+      await using pool = new WorkerPool({ settings: makeSettings({ workerThreads: 2 }) });
+      const made = Array.from({ length: 4 }, (_, index) =>
+        makeDerivation(`sharing-${scheme}-${index}`, 'echo > $out', inputs),
+      );
+      const replies = await Promise.all(made.map((each) => build(place, each, { scheme, pool, inputPaths: inputs })));
+      assert.deepEqual(
+        replies.map(({ outputs }) => outputs[0]?.info.path),
+        made.map(({ out }) => out),
+      );
     });
 
     await t.test('where the inputs are there already', async () => {

@@ -102,6 +102,44 @@ describe('machines', () => {
     assert.equal(machines.taken, 0);
   });
 
+  test('give the slot to the next where one has been built, and only its outputs are missing', async () => {
+    const { machines, shared } = open([machine('a', { maxJobs: 1 })]);
+    using first = machines.tryAcquire(need())!;
+    const waiting = machines.acquire(need(), 0, signal);
+    first.built();
+    using second = await waiting;
+    assert.deepEqual([...shared.taken], ['ssh://a-0']);
+    assert.equal(machines.taken, 1);
+    first.built();
+    first[Symbol.dispose]();
+    assert.equal(machines.taken, 1, 'that of the second');
+    second[Symbol.dispose]();
+    assert.deepEqual([machines.taken, shared.taken.size], [0, 0]);
+  });
+
+  test('build no further than one slot ahead of what is fetched from them', () => {
+    const { machines } = open([machine('a', { maxJobs: 1 })]);
+    using fetching = machines.tryAcquire(need())!;
+    fetching.built();
+    using next = machines.tryAcquire(need())!;
+    next.built();
+    assert.equal(machines.tryAcquire(need()), undefined);
+    fetching[Symbol.dispose]();
+    assert.equal(machines.tryAcquire(need()), undefined, 'the next still has its slot');
+    next[Symbol.dispose]();
+    using last = machines.tryAcquire(need())!;
+    last.built();
+    using _more = machines.tryAcquire(need())!;
+  });
+
+  test('that break off while outputs are fetched are set aside', () => {
+    const { machines } = open([machine('a')]);
+    using slot = machines.tryAcquire(need())!;
+    slot.built();
+    slot.failed(unreachable);
+    assert.equal(machines.tryAcquire(need()), undefined);
+  });
+
   test('give nothing to who has left', async () => {
     const { machines } = open([machine('a', { maxJobs: 1 })]);
     const held = machines.tryAcquire(need())!;
