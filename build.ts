@@ -5,7 +5,7 @@
  *   node build.ts [FOLDER]        dist, where no folder is named
  */
 import { chmod, glob, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 const outdir = process.argv[2] ?? 'dist';
@@ -49,12 +49,15 @@ const lazyHttp2: Plugin = {
   },
 };
 
-/** The entries of program and threads enable the compile cache before they load the rest, so the rest is another file. */
+/**
+ * The entries of program and threads enable the compile cache before they load the rest, so the rest is another file; so
+ * is what starts a thread, which the entry of the program shares with the rest.
+ */
 const apart: Plugin = {
   name: 'apart',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/(process|jobs)\.ts$/ }, ({ path }) => ({
-      path: path.replace('.ts', '.js'),
+    onResolve({ filter: /^(\.|\.\.\/pool)\/(process|jobs|threads)\.ts$/ }, ({ path }) => ({
+      path: `./${basename(path, '.ts')}.js`,
       external: true,
     }));
   },
@@ -70,7 +73,7 @@ const common: BuildOptions = {
   outbase: '.',
   // What has native parts, or is hardly ever loaded, is loaded from where it is installed.
   external: ['@aws-sdk/*', '@napi-rs/*', '@smithy/*', 'better-sqlite3', 'koffi', 'libsodium-wrappers', 'tar'],
-  plugins: [builtins, lazyHttp2, unused],
+  plugins: [apart, builtins, lazyHttp2, unused],
   banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   // Piscina looks there for what runs in its threads.
   define: { __dirname: 'import.meta.dirname' },
@@ -95,6 +98,8 @@ const { metafile } = await build({
     { in: 'src/cli/process.ts', out: 'src/cli/process' },
     { in: 'src/index.ts', out: 'src/library/index' }, // as deep as src/pool, from where workers/ is looked for
     { in: 'workers/jobs.ts', out: 'workers/jobs' },
+    { in: 'src/pool/threads.ts', out: 'src/cli/threads' },
+    { in: 'src/pool/threads.ts', out: 'src/library/threads' },
     { in: piscinaThread, out: 'src/cli/worker' },
     { in: piscinaThread, out: 'src/library/worker' },
   ],

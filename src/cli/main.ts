@@ -9,12 +9,15 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
+import { isTransfer } from './is-transfer.ts';
 
 const { XDG_CACHE_HOME, HOME } = process.env;
 const caches = XDG_CACHE_HOME || (HOME && `${HOME}/.cache`);
 // Not below /tmp, as Node would have it: there, whoever comes first could leave code for others to run.
 if (caches && isMade(caches) && isMade(`${caches}/sluice`)) enableCompileCache(`${caches}/sluice/compile-cache`);
 
+// Its start takes about as long as loading the rest, which goes on meanwhile.
+if (isTransfer(process.argv.slice(2))) (await import('../pool/threads.ts')).startThread();
 const { runProcess } = await import('./process.ts');
 await runProcess();
 

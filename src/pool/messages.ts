@@ -11,6 +11,7 @@ import type { Hash } from '../formats/hash.ts';
 import type { NarInfo } from '../formats/narinfo.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import type { StoreDir, StorePath } from '../formats/store-path.ts';
+import type { Settings } from '../settings.ts';
 
 /** A file, or one of a process, and the store path that it keeps from being collected. */
 export interface RootMessage {
@@ -286,6 +287,8 @@ export interface Progress {
 
 /** Main thread to worker: what Piscina hands to a thread, which then serves jobs until the port is closed. */
 export interface ThreadTask {
+  /** What the jobs get as their settings. */
+  readonly settings: Settings;
   readonly port: MessagePort;
   /** The memory of a {@link ProgressMemory}. */
   readonly progress: SharedArrayBuffer;

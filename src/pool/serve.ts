@@ -1,5 +1,4 @@
 /** A worker thread's side of the pool: takes jobs from its port and answers how each ended. */
-import { workerData } from 'node:worker_threads';
 import { encodeError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import type { JobMessage, JobName, Notice, Outcome, Reply, Request, ThreadMessage, ThreadTask } from './messages.ts';
@@ -37,7 +36,7 @@ export type Handlers = { readonly [N in JobName]: () => Promise<{ readonly defau
 
 /** Makes the function that Piscina runs in a thread: done when the port is closed. */
 export function serveJobs(handlers: Handlers): (task: ThreadTask) => Promise<void> {
-  return ({ port, progress, downloadLimit: limit }) => {
+  return ({ settings, port, progress, downloadLimit: limit }) => {
     const downloadLimit = limit === undefined ? undefined : new RateLimit(limit);
     const running = new Map<number, AbortController>();
     const memory = new ProgressMemory(progress);
@@ -47,7 +46,7 @@ export function serveJobs(handlers: Handlers): (task: ThreadTask) => Promise<voi
       const controller = new AbortController();
       running.set(job, controller);
       const context = {
-        settings: workerData as Settings,
+        settings,
         downloadLimit,
         signal: controller.signal,
         tell: (notice: Notice) => outbox.push({ job, notice }),

@@ -2,15 +2,14 @@
  * The main thread's side of the pool. Piscina starts and ends the threads; what runs in each takes jobs from a port
  * for as long as the thread lives, because Piscina's own way of handing over a task costs more than many a job.
  */
-import { getCompileCacheDir } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { dirname } from 'node:path';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { decodeError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import { BusyMeter } from './busy-meter.ts';
 import type { JobName, Notice, Outcome, Progress, Reply, Request, SharedLimit } from './messages.ts';
 import { makeSharedLimit } from './rate-limit.ts';
+import { takeThreads } from './threads.ts';
 import { WorkerThread } from './worker-thread.ts';
 
 /** How often progress is looked at, in milliseconds. */
@@ -21,11 +20,6 @@ const ENOUGH_FOR_ANOTHER = 8 * 1024 * 1024;
 const CORES = availableParallelism();
 /** A thread that is busier than this has no time for more. */
 const BUSY = 0.9;
-/**
- * Of the heap of each thread, in MiB: little lives longer than a chunk there. Node's default of 48 makes nothing faster
- * and takes what it is given.
- */
-const YOUNG_GENERATION = 12;
 /** After so many milliseconds without a job a thread ends, and with it a program that does not dispose its pool. */
 const IDLE_TIMEOUT = 2_000;
 
@@ -52,6 +46,7 @@ export interface WorkerPoolOptions {
 export class WorkerPool implements AsyncDisposable {
   /** How many threads there are at most. */
   readonly threads: number;
+  readonly #settings: Settings;
   readonly #concurrency: number;
   readonly #downloadLimit: SharedLimit | undefined;
   readonly #piscina: Piscina;
@@ -64,21 +59,12 @@ export class WorkerPool implements AsyncDisposable {
   #watch: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor({ settings, concurrency = 64, entry = threadModule() }: WorkerPoolOptions) {
+  constructor({ settings, concurrency = 64, entry }: WorkerPoolOptions) {
     this.threads = settings.workerThreads || CORES;
+    this.#settings = settings;
     this.#concurrency = concurrency;
     this.#downloadLimit = makeSharedLimit(settings.downloadSpeed);
-    this.#piscina = new Piscina({
-      filename: entry.href,
-      minThreads: 0,
-      maxThreads: this.threads,
-      // Not the default 'sync': it stops a worker's event loop between tasks, and with it its HTTP connections.
-      atomics: 'disabled',
-      workerData: settings,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
-      env: threadEnvironment(),
-      recordTiming: false,
-    });
+    this.#piscina = takeThreads(entry);
   }
 
   /**
@@ -152,7 +138,7 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   #startThread(): WorkerThread {
-    const thread = new WorkerThread(this.#concurrency, this.#downloadLimit);
+    const thread = new WorkerThread(this.#settings, this.#concurrency, this.#downloadLimit);
     const { task } = thread;
     this.#running.add(thread);
     this.#piscina
@@ -220,17 +206,4 @@ export class WorkerPool implements AsyncDisposable {
     clearTimeout(this.#idle);
     await this.#piscina.destroy();
   }
-}
-
-/** That of the process; where there is a compile cache, the threads shall use it, too. */
-function threadEnvironment(): NodeJS.ProcessEnv {
-  const cache = getCompileCacheDir();
-  // The directory is that of one version of Node, below the one that was asked for.
-  return cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(cache) };
-}
-
-/** workers/thread.ts; compiled, workers/thread.js. */
-function threadModule(): URL {
-  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
-  return new URL(`../../workers/thread${extension}`, import.meta.url);
 }

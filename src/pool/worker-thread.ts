@@ -1,6 +1,7 @@
 /** The main thread's end of one worker thread: sends jobs over a port and hears how they ended. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { InternalError } from '../errors.ts';
+import type { Settings } from '../settings.ts';
 import type {
   JobMessage,
   JobName,
@@ -46,16 +47,17 @@ export class WorkerThread {
   #begun = 0;
 
   /**
+   * @param settings - those that its jobs get.
    * @param capacity - jobs that it may run at once.
    * @param downloadLimit - what all threads share, where there is a limit.
    */
-  constructor(capacity: number, downloadLimit?: SharedLimit) {
+  constructor(settings: Settings, capacity: number, downloadLimit?: SharedLimit) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#outbox = new Outbox(port1);
     this.#progress = new ProgressMemory(capacity);
     this.#free = Array.from({ length: capacity }, (_, job) => capacity - 1 - job);
-    this.task = { port: port2, progress: this.#progress.memory, downloadLimit };
+    this.task = { settings, port: port2, progress: this.#progress.memory, downloadLimit };
     port1.on('message', (messages: readonly ThreadMessage[]) => {
       for (const message of messages) {
         if ('notice' in message) this.#running.get(message.job)?.onNotice?.(message.notice);

@@ -4,6 +4,7 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { JobMessage, JobName, JobReply, Outcome } from '../../src/pool/messages.ts';
 import { ProgressMemory } from '../../src/pool/progress-memory.ts';
 import { WorkerThread } from '../../src/pool/worker-thread.ts';
+import { makeSettings } from '../../src/settings.ts';
 
 const MIB = 1024 * 1024;
 
@@ -20,7 +21,7 @@ interface SetUp extends Disposable {
 }
 
 function setUp(capacity = 4): SetUp {
-  const thread = new WorkerThread(capacity);
+  const thread = new WorkerThread(makeSettings(), capacity);
   const { port, progress } = thread.task;
   const start: SetUp['start'] = (weight = 0) => {
     const ended = Promise.withResolvers<Outcome<JobName>>();
