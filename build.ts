@@ -72,7 +72,7 @@ const common: BuildOptions = {
   outdir,
   outbase: '.',
   // What has native parts, or is hardly ever loaded, is loaded from where it is installed.
-  external: ['@aws-sdk/*', '@napi-rs/*', '@smithy/*', 'better-sqlite3', 'koffi', 'libsodium-wrappers', 'tar'],
+  external: ['@aws-sdk/*', '@napi-rs/*', '@smithy/*', 'better-sqlite3', 'koffi', 'libsodium-wrappers'],
   plugins: [apart, builtins, lazyHttp2, unused],
   banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   // Piscina looks there for what runs in its threads.
