@@ -2,6 +2,10 @@
  * The goals under way and who needs whom. A goal lives as long as a request or another goal needs it; when nobody does,
  * it is cancelled. All costs are linear in goals and needs.
  *
+ * Of what is requested, thousands perhaps, some kinds of goals start only as others get on: enough to keep all slots busy and to choose
+ * among. What a goal needs starts at once, so no goal that runs ever waits for one that is put off; and goals that wait
+ * for others make room for more, so those that depend on one long build hold up nobody else.
+ *
  * Source: Nix 2.35 libstore/build/goal.cc, worker.cc.
  */
 import { setImmediate } from 'node:timers/promises';
@@ -24,14 +28,20 @@ export class GoalNode<G extends Goal = Goal> implements RankedNode<GoalNode<G>> 
   waits: Wait[] | undefined;
   /** What this goal itself waits for; a cancelled goal must not be left waiting. */
   waitsFor: Wait[] | undefined;
+  /** See {@link Sparing}. */
+  readonly isSpared: boolean;
+  hasStarted = false;
+  /** How many waits for other goals it is in. */
+  waiting = 0;
   /** See {@link GoalGraph.rankVersion}. */
   rank = 0;
   unseen = 0;
   #cancelled: boolean = false;
   #controller: AbortController | undefined;
 
-  constructor(goal: G) {
+  constructor(goal: G, isSpared: boolean) {
     this.goal = goal;
+    this.isSpared = isSpared;
   }
 
   get cancelled(): boolean {
@@ -64,6 +74,8 @@ export class GoalNode<G extends Goal = Goal> implements RankedNode<GoalNode<G>> 
 
 /** Waiting for several nodes to end. */
 class Wait {
+  /** Called when the wait is over, however it ends. */
+  onOver: (() => void) | undefined;
   readonly #keepGoing: boolean;
   readonly #settled: PromiseWithResolvers<WaitResult> = Promise.withResolvers();
   #pending: number;
@@ -87,6 +99,7 @@ class Wait {
 
   cancel(reason: unknown): void {
     this.#settled.reject(reason);
+    this.#over();
   }
 
   ended({ goal, result }: GoalNode): void {
@@ -99,11 +112,31 @@ class Wait {
     this.#settled.resolve(
       this.#failure === undefined ? { ok: true } : { ok: false, ...this.#failure, failures: this.#failures },
     );
+    this.#over();
   }
+
+  #over(): void {
+    this.onOver?.();
+    this.onOver = undefined;
+  }
+}
+
+/**
+ * Which goals start only as others get on, where they are requested. Active are those that have started, have not ended,
+ * and wait for no other goal.
+ */
+export interface Sparing<G extends Goal> {
+  readonly of: (goal: G) => boolean;
+  /** When no more than so many are active, others start; at least as many as can be at work at once. */
+  readonly least: number;
+  /** So many are active then, where there are as many. */
+  readonly most: number;
 }
 
 export interface GoalGraphOptions<G extends Goal> {
   readonly keepGoing: boolean;
+  /** Where there is none, all goals start as soon as they are requested. */
+  readonly sparing?: Sparing<G> | undefined;
   /** Runs a goal to its end. */
   readonly run: (node: GoalNode<G>) => Promise<GoalResult>;
   /** Called once a goal has ended, before those who wait for it go on. */
@@ -118,6 +151,10 @@ export class GoalGraph<G extends Goal> {
   readonly #ranks = new Ranks<GoalNode<G>>();
   /** To be started, in this order; those that have been are among them until all have. */
   #starts: GoalNode<G>[] = [];
+  /** Requested, and put off. A set: some of them start out of turn. */
+  readonly #putOff = new Set<GoalNode<G>>();
+  /** How many of those that are spared are active. */
+  #active = 0;
   #requests = 0;
   #running = 0;
   /** Cancelled, and still at work to clean up. */
@@ -141,7 +178,12 @@ export class GoalGraph<G extends Goal> {
     this.#requests++;
     const nodes = goals.map((goal) => this.#add(goal));
     const unique = new Set(nodes);
-    for (const node of unique) node.neededBy++;
+    for (const node of unique) {
+      node.neededBy++;
+      if (!node.isSpared) this.#start(node);
+      else if (!node.hasStarted) this.#putOff.add(node);
+    }
+    this.#startMore();
     const { promise: aborted, resolve } = Promise.withResolvers<void>();
     const abort = (): void => resolve();
     signal?.addEventListener('abort', abort, { once: true });
@@ -203,13 +245,29 @@ export class GoalGraph<G extends Goal> {
   #add(goal: G): GoalNode<G> {
     const known = this.#nodes.get(goal.key);
     if (known !== undefined && !known.cancelled) return known;
-    const node = new GoalNode<G>(goal);
+    const node = new GoalNode<G>(goal, this.#options.sparing?.of(goal) ?? false);
     this.#nodes.set(goal.key, node);
     this.#running++;
+    return node;
+  }
+
+  #startMore(): void {
+    const { sparing } = this.#options;
+    if (sparing === undefined || this.#putOff.size === 0 || this.#active > sparing.least) return;
+    for (const node of this.#putOff) {
+      if (this.#active >= sparing.most) return;
+      this.#start(node);
+    }
+  }
+
+  #start(node: GoalNode<G>): void {
+    if (node.hasStarted) return;
+    node.hasStarted = true;
+    this.#putOff.delete(node);
+    if (node.isSpared) this.#active++;
     // Not at once: a chain of goals, each starting the next, would be as deep as the stack.
     if (this.#starts.length === 0) queueMicrotask(() => void this.#startAll());
     this.#starts.push(node);
-    return node;
   }
 
   /** A request may be for thousands. */
@@ -239,12 +297,17 @@ export class GoalGraph<G extends Goal> {
     for (const needed of needs ?? []) this.#release(needed);
     this.#ending.delete(node);
     this.#running--;
+    if (node.isSpared && node.waiting === 0) {
+      this.#active--;
+      this.#startMore();
+    }
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   #need(node: GoalNode<G>, goals: readonly G[]): GoalNode<G>[] {
     if (node.cancelled) node.signal.throwIfAborted();
     const needed = goals.map((goal) => this.#add(goal));
+    for (const each of needed) this.#start(each);
     node.needs ??= new Set();
     const before = node.needs.size;
     for (const each of needed) {
@@ -262,8 +325,23 @@ export class GoalGraph<G extends Goal> {
     if (wait.isPending) {
       node.waitsFor ??= [];
       node.waitsFor.push(wait);
+      if (node.isSpared) {
+        this.#beginsWaiting(node);
+        wait.onOver = () => this.#endsWaiting(node);
+      }
     }
     return wait.result;
+  }
+
+  #beginsWaiting(node: GoalNode<G>): void {
+    if (node.waiting++ > 0) return;
+    this.#active--;
+    this.#startMore();
+  }
+
+  #endsWaiting(node: GoalNode<G>): void {
+    if (node.result !== undefined) return;
+    if (--node.waiting === 0) this.#active++;
   }
 
   /** Takes one need away; a goal that nobody needs is cancelled. */
@@ -272,6 +350,7 @@ export class GoalGraph<G extends Goal> {
     if (node.neededBy > 0 || node.result !== undefined) return;
     this.#ending.add(node);
     node.cancel();
+    this.#start(node); // to end at once
   }
 
   #wait(nodes: ReadonlySet<GoalNode<G>>, keepGoing: boolean = this.#options.keepGoing): Wait {

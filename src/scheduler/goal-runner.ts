@@ -25,7 +25,7 @@ import type { Substituter } from '../substituters/substituter.ts';
 import type { AutoCollector } from './auto-collector.ts';
 import { LocalBuilds } from './builds.ts';
 import { Derivations } from './derivations.ts';
-import { GoalGraph, type GoalNode } from './goal-graph.ts';
+import { GoalGraph, type GoalNode, type Sparing } from './goal-graph.ts';
 import { Machines, type MachinesOptions } from './machines.ts';
 import { PathClaims } from './path-claims.ts';
 import { Registrar } from './registrar.ts';
@@ -33,6 +33,13 @@ import { Repairs } from './repairs.ts';
 import { StagingArea } from './staging-area.ts';
 import { makeSlots, TransferSlots } from './transfer-slots.ts';
 import { ValidPaths } from './valid-paths.ts';
+
+/**
+ * So many more goals of derivations than have slots may be active. Not fewer, so that there are urgent ones among them,
+ * and questions come many at a time; not more, because collections of young objects copy what each holds, and stop the
+ * event loop meanwhile.
+ */
+const AHEAD = 256;
 
 /** Of the local store, what goals need. */
 export type GoalStore = Pick<
@@ -95,6 +102,7 @@ export class GoalRunner implements AsyncDisposable {
     this.#options = options;
     this.#graph = new GoalGraph({
       keepGoing: settings.keepGoing,
+      sparing: sparing(options),
       run: (node) => this.#run(node),
       onEnded: (node) => this.#ended(node),
       onForgotten: () => this.#forget(),
@@ -235,4 +243,10 @@ export class GoalRunner implements AsyncDisposable {
     this.#options.collector.check();
     return this.#staging.location(name);
   }
+}
+
+function sparing({ machines, settings }: GoalRunnerOptions): Sparing<AnyGoal> {
+  const slots = machines.machines.reduce((sum, { maxJobs }) => sum + maxJobs, settings.maxJobs);
+  const of = (goal: AnyGoal): boolean => goal instanceof DerivationGoal || goal instanceof BuildGoal;
+  return { of, least: slots + AHEAD / 2, most: slots + AHEAD };
 }

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { NoSubstitutersError } from '../../src/errors.ts';
 import { parseBaseName, type StorePath } from '../../src/formats/store-path.ts';
 import type { Goal, GoalResult } from '../../src/goals/goal.ts';
-import { GoalGraph, type GoalNode } from '../../src/scheduler/goal-graph.ts';
+import { GoalGraph, type GoalNode, type Sparing } from '../../src/scheduler/goal-graph.ts';
 import { SLICE } from '../../src/scheduler/slice.ts';
 
 /** A goal that waits for some others, then does what its spec says. */
@@ -26,6 +26,7 @@ const failure = new NoSubstitutersError('as asked');
 function makeGraph(
   specs: readonly Spec[],
   keepGoing = false,
+  sparing?: Sparing<TestGoal>,
 ): { graph: GoalGraph<TestGoal>; runs: number[]; ends: number[] } {
   const runs: number[] = [];
   const ends: number[] = [];
@@ -44,7 +45,7 @@ function makeGraph(
     node.signal.throwIfAborted();
     return { state: 'succeeded', how: 'substituted' };
   }
-  const graph = new GoalGraph<TestGoal>({ keepGoing, run, onEnded: (node) => void ends.push(node.goal.id) });
+  const graph = new GoalGraph<TestGoal>({ keepGoing, sparing, run, onEnded: (node) => void ends.push(node.goal.id) });
   return { graph, runs, ends };
 }
 
@@ -92,6 +93,58 @@ describe('the goal graph', () => {
     const { graph, ends } = makeGraph([{ needs: [], ending: 'fail' }, { needs: [], ending: 'hang' }, fine(1), fine(0)]);
     assert.deepEqual(states(await graph.request([goal(2), goal(3)])), ['cancelled', 'incompleteClosure']);
     assert.deepEqual(ends.toSorted(), [0, 1, 2, 3], 'all have ended');
+  });
+
+  describe('that is sparing', () => {
+    const sparing: Sparing<TestGoal> = { of: () => true, least: 1, most: 2 };
+    const hang: Spec = { needs: [], ending: 'hang' };
+
+    test('starts goals of a request as others get on, in order', async () => {
+      const { graph, runs } = makeGraph([hang, fine(), hang, fine()], false, sparing);
+      const abort = new AbortController();
+      const request = graph.request([0, 1, 2, 3].map(goal), abort.signal);
+      await turn();
+      assert.deepEqual(runs, [0, 1, 2]);
+      abort.abort(new Error('stop'));
+      await assert.rejects(request, /stop/);
+      await graph.idle();
+    });
+
+    test('starts at once what a goal needs, and others while it waits', async () => {
+      const { graph, runs } = makeGraph([fine(), fine(0), fine(1), fine(2), hang], false, sparing);
+      const abort = new AbortController();
+      const request = graph.request([4, 3, 2, 1, 0].map(goal), abort.signal);
+      while (runs.length < 5) await turn();
+      abort.abort(new Error('stop'));
+      await assert.rejects(request, /stop/);
+    });
+
+    test('leaves alone the kinds of goals that it is not sparing of', async () => {
+      const { graph, runs } = makeGraph([hang, hang, hang, fine()], false, { ...sparing, of: ({ id }) => id < 3 });
+      const abort = new AbortController();
+      const request = graph.request([0, 1, 2, 3].map(goal), abort.signal);
+      await turn();
+      assert.deepEqual(runs.toSorted(), [0, 1, 3]);
+      abort.abort(new Error('stop'));
+      await assert.rejects(request, /stop/);
+    });
+
+    test('comes to the same ends, each goal once', async () => {
+      const shuffled = anyGraph.chain((specs) =>
+        fc.tuple(fc.constant(specs), fc.shuffledSubarray([...specs.keys()]), fc.boolean()),
+      );
+      await fc.assert(
+        fc.asyncProperty(shuffled, async ([specs, wanted, all]) => {
+          const of = ({ id }: TestGoal): boolean => all || id % 2 === 0;
+          const { graph, runs } = makeGraph(specs, true, { ...sparing, of });
+          const results = await graph.request(wanted.map(goal));
+          const others = await makeGraph(specs, true).graph.request(wanted.map(goal));
+          assert.deepEqual(states(results), states(others));
+          assert.equal(new Set(runs).size, runs.length);
+          await graph.idle();
+        }),
+      );
+    });
   });
 
   test('with keep-going, works on what can still be had', async () => {
