@@ -7,8 +7,9 @@ import type { Store } from '../../stores/store.ts';
 import type { Cli, CommandModule } from '../command.ts';
 import { openNarInfos } from '../narinfos.ts';
 import { followLinksToStore } from '../query/follow-links.ts';
+import { forceRealise } from '../query/force-realise.ts';
 import { bindingKind, QUERY_KINDS, type QueryKind } from '../query/query-kinds.ts';
-import { outputsOf } from '../query/questions.ts';
+import { localOnly, outputsOf } from '../query/questions.ts';
 import { writeLines } from '../query/write-lines.ts';
 import { readWords } from '../read-words.ts';
 import { storeUri } from '../store-uri.ts';
@@ -16,6 +17,8 @@ import { storeUri } from '../store-uri.ts';
 interface Options {
   readonly store: string;
   readonly useOutput?: boolean;
+  readonly forceRealise?: boolean;
+  readonly forceRealize?: boolean;
   readonly includeOutputs?: boolean;
   readonly stdin?: boolean;
   readonly json?: boolean;
@@ -35,6 +38,8 @@ export const queryCommand: CommandModule = {
     command
       .option('--store <uri>', 'the store to ask', storeUri, 'local')
       .option('-u, --use-output', 'ask about the outputs of derivations, in their place')
+      .option('-f, --force-realise', 'first make the paths valid, and build the outputs of derivations')
+      .addOption(new Option('--force-realize').hideHelp())
       .option('--include-outputs', 'with --requisites: also the outputs of derivations')
       .option('--stdin', 'read paths from the standard input as well, with white space between them')
       .option('--json', 'print JSON')
@@ -49,6 +54,7 @@ Paths come with those they refer to before them. Binary caches can be asked what
 Examples:
   sluice query -R ./result
   sluice query --referrers /nix/store/…-glibc-2.40
+  sluice query -Rfu /nix/store/…-hello-2.12.1.drv
   sluice query --tree --store https://cache.nixos.org /nix/store/…-hello-2.12.1`;
 
 function addKinds(command: Command, asked: Map<QueryKind, string>): void {
@@ -80,6 +86,8 @@ async function run(
   const words = options.stdin ? [...args, ...(await readWords(cli.stdin))] : args;
   if (words.length === 0 && !options.stdin) throw new UsageError('no store paths are given');
   const paths = await Promise.all(words.map((word) => followLinksToStore(store.storeDir, word)));
+  const forces = (options.forceRealise || options.forceRealize) && !kind.asNamed;
+  if (forces && !(await forceRealise(localOnly(store, '--force-realise'), paths, cli))) return;
   const resolved = options.useOutput ? await resolve(store, paths) : paths;
   const { includeOutputs = false } = options;
   const { lines, json = () => [...lines] } = await kind.ask({

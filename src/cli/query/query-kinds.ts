@@ -36,6 +36,8 @@ export interface QueryKind {
   readonly flags: string;
   readonly help: string;
   readonly ask: (question: Question) => Promise<Answer>;
+  /** It is about the paths as they were named, which `--use-output` and `--force-realise` do not change. */
+  readonly asNamed?: true;
 }
 
 /** In the order in which help lists them. */
@@ -53,24 +55,30 @@ export const QUERY_KINDS: readonly QueryKind[] = [
     help: 'all that refers to the paths, directly or not, and they themselves',
     ask: referrersClosure,
   },
-  { flags: '-d, --deriver', help: 'the derivation that made each path', ask: derivers },
+  { flags: '-d, --deriver', help: 'the derivation that made each path', ask: derivers, asNamed: true },
   {
     flags: '--valid-derivers',
     help: 'all valid derivations that have one of the paths as an output',
     ask: validDerivers,
+    asNamed: true,
   },
   { flags: '--roots', help: 'what keeps the paths from being collected, as LINK -> PATH', ask: roots },
   { flags: '--hash', help: 'the hash of each NAR', ask: hashes },
   { flags: '--size', help: 'the size of each NAR, in bytes', ask: sizes },
-  { flags: '--tree', help: 'the closures, drawn as trees', ask: tree },
+  { flags: '--tree', help: 'the closures, drawn as trees', ask: tree, asNamed: true },
   { flags: '--graph', help: 'the closures, as a graph for dot', ask: graph },
   { flags: '--graphml', help: 'the closures, as GraphML', ask: graphml },
-  { flags: '--resolve', help: 'the paths themselves, in full', ask: async ({ store, paths }) => list(store, paths) },
+  {
+    flags: '--resolve',
+    help: 'the paths themselves, in full',
+    ask: async ({ store, paths }) => list(store, paths),
+    asNamed: true,
+  },
 ];
 
 /** The values of a variable of derivations, one a line; what is no derivation stands for the one that made it. */
 export function bindingKind(name: string): QueryKind {
-  return { flags: '-b, --binding <name>', help: '', ask: (question) => bindings(name, question) };
+  return { flags: '-b, --binding <name>', help: '', ask: (question) => bindings(name, question), asNamed: true };
 }
 
 async function bindings(name: string, { store, paths }: Question): Promise<Answer> {
