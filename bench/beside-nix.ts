@@ -71,3 +71,54 @@ export async function makeStore(
   }
   return root;
 }
+
+/** One of two programs that do the same. */
+export interface Side {
+  readonly name: string;
+  /** Is timed. */
+  readonly run: () => void | Promise<void>;
+  readonly before?: (() => void | Promise<void>) | undefined;
+  readonly after?: (() => void | Promise<void>) | undefined;
+}
+
+/** What is run instead of a bench: pairs of sides, in turns, so that whatever the machine does meanwhile hits both. */
+export interface Comparison {
+  readonly name: string;
+  /** How many times each side is run, unless `SLUICE_BENCH_ROUNDS` says so. */
+  readonly rounds: number;
+  /** Of one side where the other is not installed. */
+  readonly pairs: readonly (readonly [sluice: Side, nix?: Side])[];
+}
+
+/** How long each run of a side took, in milliseconds. */
+export interface SideTimes {
+  readonly name: string;
+  readonly milliseconds: readonly number[];
+}
+
+/** Runs the sides of a pair in turns; who is first changes from round to round. */
+export async function timePair(pair: readonly [Side, Side?], rounds: number): Promise<SideTimes[]> {
+  const sides = pair.filter((side) => side !== undefined).map((side) => ({ side, milliseconds: [] as number[] }));
+  for (let round = 0; round < rounds; round++) {
+    for (const { side, milliseconds } of round % 2 === 0 ? sides : sides.toReversed()) {
+      await side.before?.();
+      const started = performance.now();
+      await side.run();
+      milliseconds.push(performance.now() - started);
+      await side.after?.();
+    }
+  }
+  return sides.map(({ side, milliseconds }) => ({ name: side.name, milliseconds }));
+}
+
+/** How many times as long as the first side the other took in each round, sorted. */
+export function ratiosOf([first, other]: readonly SideTimes[]): number[] {
+  if (first === undefined || other === undefined) return [];
+  return other.milliseconds.map((time, round) => time / first.milliseconds[round]!).sort((a, b) => a - b);
+}
+
+/** Of sorted numbers, the one in the middle, or between the two there. */
+export function medianOf(sorted: readonly number[]): number {
+  const middle = sorted.length / 2;
+  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
+}

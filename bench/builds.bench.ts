@@ -6,11 +6,10 @@
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Bench } from 'tinybench';
 import { Scheduler } from '../src/scheduler/scheduler.ts';
 import { nixMissing } from '../test/support/nix.ts';
 import { lines, output } from '../test/support/run.ts';
-import { buildSluice, makeHome } from './beside-nix.ts';
+import { buildSluice, type Comparison, makeHome } from './beside-nix.ts';
 import { measureLoopDelay } from './loop-delay.ts';
 
 const BUILDS = Number(process.env.SLUICE_BENCH_BUILDS ?? 3_000);
@@ -100,17 +99,18 @@ async function measureDelay(): Promise<string> {
 
 const delay = nixMissing ? 'no stock Nix' : await measureDelay();
 
-export const bench: Bench = new Bench({
+export const comparison: Comparison = {
   name: `${BUILDS} tiny builds; ${delay}`,
-  iterations: 3,
-  time: 0,
-  warmup: false,
-});
-if (!nixMissing) {
-  for (const [where, [sandbox, store]] of Object.entries(STORES)) {
-    const [run, hooks] = round(sandbox);
-    const sluice = [...built, 'build', '--quiet', '--no-fsync-store-paths', '--store', store];
-    bench.add(`sluice build, ${where}`, () => run(sluice), hooks);
-    bench.add(`nix-store --realise, ${where}`, () => run(['nix-store', '--quiet', '--realise']), hooks);
-  }
+  rounds: 3,
+  pairs: nixMissing ? [] : Object.entries(STORES).map(([where, [sandbox, store]]) => pairOf(where, sandbox, store)),
+};
+
+function pairOf(where: string, sandbox: boolean, store: string): Comparison['pairs'][number] {
+  const [run, { beforeEach: before, afterEach: after }] = round(sandbox);
+  const sluice = [...built, 'build', '--quiet', '--no-fsync-store-paths', '--store', store];
+  const nix = ['nix-store', '--quiet', '--realise'];
+  return [
+    { name: `sluice build, ${where}`, run: () => run(sluice), before, after },
+    { name: `nix-store --realise, ${where}`, run: () => run(nix), before, after },
+  ];
 }

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Bench } from 'tinybench';
 import { hashBytes } from '../src/formats/hash.ts';
 import { makeStorePath, parseStoreDir } from '../src/formats/store-path.ts';
 import { parseStoreReference } from '../src/formats/store-reference.ts';
@@ -14,6 +13,7 @@ import { makeSettings } from '../src/settings.ts';
 import { openLocalStore } from '../src/stores/local-store.ts';
 import { Nix, nixMissing } from '../test/support/nix.ts';
 import { output, sluice } from '../test/support/run.ts';
+import type { Comparison, Side } from './beside-nix.ts';
 
 const PATHS = 20_000;
 const REFERENCES = 4;
@@ -47,29 +47,25 @@ async function makeStore(): Promise<void> {
 await makeStore();
 const nix = await Nix.open(join(dir, 'home'));
 const round = join(dir, 'round');
-const each = {
-  beforeEach: () => cpSync(source, round, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true }),
-  afterEach: () => rmSync(round, { recursive: true }),
-};
 const all = new RegExp(`^${PATHS} store paths deleted`);
 
-export const bench: Bench = new Bench({
-  name: `garbage collection of ${PATHS} paths of 4 files with ${REFERENCES} references each`,
-  iterations: 3,
-  time: 0,
-  warmup: false,
-}).add(
-  'sluice gc',
-  async () => {
-    const { stdout } = await sluice(['gc', '--quiet', '--store', round]);
-    assert.match(stdout, all); // never time a wrong answer
-  },
-  each,
-);
-if (!nixMissing) {
-  bench.add(
-    'nix-store --gc',
-    async () => assert.match(await output('nix-store', ['--store', round, '--gc', '--quiet'], { env: nix.env }), all),
-    each,
-  );
+/** @param collect - what it prints must be right: never time a wrong answer. */
+function side(name: string, collect: () => Promise<string>): Side {
+  return {
+    name,
+    before: () => cpSync(source, round, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true }),
+    run: async () => assert.match(await collect(), all),
+    after: () => rmSync(round, { recursive: true }),
+  };
 }
+
+const ours = side('sluice gc', async () => (await sluice(['gc', '--quiet', '--store', round])).stdout);
+const theirs = side('nix-store --gc', () =>
+  output('nix-store', ['--store', round, '--gc', '--quiet'], { env: nix.env }),
+);
+
+export const comparison: Comparison = {
+  name: `garbage collection of ${PATHS} paths of 4 files with ${REFERENCES} references each`,
+  rounds: 3,
+  pairs: [nixMissing ? [ours] : [ours, theirs]],
+};

@@ -6,8 +6,7 @@
 import assert from 'node:assert/strict';
 import { cpSync, lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Bench } from 'tinybench';
-import { buildSluice, isInstalled, makeHome, makeStore, runCommand } from './beside-nix.ts';
+import { buildSluice, type Comparison, isInstalled, makeHome, makeStore, runCommand, type Side } from './beside-nix.ts';
 
 const PATHS = 60;
 const FILES = 1_000;
@@ -24,29 +23,29 @@ const made = await makeStore(home, 'made', PATHS, (dir, path) => {
   }
 });
 
-const COMMANDS: Readonly<Record<string, (root: string) => readonly string[]>> = {
-  sluice: (root) => [...sluice, 'optimise', '--store', root],
-  'nix-store': (root) => ['nix-store', '--store', root, '--optimise'],
-};
-
-export const bench: Bench = new Bench({
-  name: `optimise, ${PATHS * FILES} files, ${GB} GB`,
-  iterations: 5,
-  time: 0,
-  warmup: false,
-});
-
-for (const [name, command] of Object.entries(COMMANDS)) {
-  const root = join(home, name);
-  if (!isInstalled(command(root)[0]!)) continue;
+/** Once with everything to do, and once more with nothing left. */
+function sidesOf(name: string, command: readonly string[], root: string): readonly [first: Side, again: Side] {
   const copy = (): void => {
     rmSync(root, { recursive: true, force: true });
     cpSync(made, root, { recursive: true, preserveTimestamps: true });
   };
-  bench
-    .add(name, () => runCommand(command(root)), { beforeEach: copy, afterEach: () => check(root) })
-    .add(`${name}, nothing to do`, () => runCommand(command(root)));
+  const run = (): void => runCommand(command);
+  return [
+    { name, run, before: copy, after: () => check(root) },
+    { name: `${name}, nothing to do`, run },
+  ];
 }
+
+const [first, second] = [join(home, 'sluice'), join(home, 'nix-store')];
+const ours = sidesOf('sluice', [...sluice, 'optimise', '--store', first], first);
+const theirs = sidesOf('nix-store', ['nix-store', '--store', second, '--optimise'], second);
+const isBeside = isInstalled('nix-store');
+
+export const comparison: Comparison = {
+  name: `optimise, ${PATHS * FILES} files, ${GB} GB`,
+  rounds: 5,
+  pairs: ours.map((side, index) => (isBeside ? [side, theirs[index]!] : [side])),
+};
 
 function check(root: string): void {
   const store = join(root, 'nix/store');

@@ -5,8 +5,7 @@
 import { randomFillSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Bench } from 'tinybench';
-import { buildSluice, isInstalled, makeHome, makeStore, runCommand } from './beside-nix.ts';
+import { buildSluice, type Comparison, isInstalled, makeHome, makeStore, runCommand } from './beside-nix.ts';
 
 const PATHS = 330;
 const SMALL = [0, 200, 200, 900, 3_000, 3_000, 8_000, 20_000, 60_000, 250_000];
@@ -20,18 +19,13 @@ const root = await makeStore(home, 'store', PATHS, (dir) => {
     writeFileSync(join(dir, String(index)), randomFillSync(Buffer.alloc(size)));
 });
 
-const COMMANDS: Readonly<Record<string, readonly string[]>> = {
-  sluice: [...buildSluice(home), 'verify', '--no-trust', '--store', root],
-  'nix-store': ['nix-store', '--store', root, '--verify', '--check-contents'],
-};
+const sluice = [...buildSluice(home), 'verify', '--no-trust', '--store', root];
+const nix = ['nix-store', '--store', root, '--verify', '--check-contents'];
+const ours = { name: 'sluice', run: () => runCommand(sluice) };
+const theirs = { name: 'nix-store', run: () => runCommand(nix) };
 
-export const bench: Bench = new Bench({
+export const comparison: Comparison = {
   name: `verify, ${MIB} MiB in ${PATHS * SIZES.length} files`,
-  iterations: 5,
-  time: 0,
-  warmup: false,
-});
-
-for (const [name, command] of Object.entries(COMMANDS)) {
-  if (isInstalled(command[0]!)) bench.add(name, () => runCommand(command));
-}
+  rounds: 5,
+  pairs: [isInstalled('nix-store') ? [ours, theirs] : [ours]],
+};
