@@ -85,8 +85,8 @@ export function prepareSandbox(input: SandboxInput): Sandbox {
   if (ahead) {
     const empty = dir('empty');
     writeFileSync(empty, '', { mode: 0o444 });
-    for (const { inside, outside } of inputs) {
-      makeMountPoint(join(dir('store'), inside), lstatSync(outside).isDirectory(), empty);
+    for (const { inside, directory } of inputs) {
+      makeMountPoint(join(dir('store'), inside), directory, empty);
     }
   }
   if (user !== undefined) mkdirSync(dir('build'));
@@ -140,10 +140,14 @@ export function prepareSandbox(input: SandboxInput): Sandbox {
 }
 
 /** Symlinks cannot be mounted; the others are seen as they are. `inside` is a base name. */
-function inputMounts({ realPath, inputPaths }: SandboxInput, store: string): Mount[] {
+function inputMounts(
+  { realPath, inputPaths }: SandboxInput,
+  store: string,
+): (Mount & { readonly directory: boolean })[] {
   return inputPaths.flatMap((path) => {
     const outside = realPath(path);
-    if (!lstatSync(outside).isSymbolicLink()) return [{ inside: path, outside, writable: false }];
+    const stats = lstatSync(outside);
+    if (!stats.isSymbolicLink()) return [{ inside: path, outside, writable: false, directory: stats.isDirectory() }];
     symlinkSync(readlinkSync(outside), join(store, path));
     return [];
   });
