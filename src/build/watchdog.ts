@@ -3,7 +3,8 @@
  * and knows the process groups that it has to kill then. `kill -9` closes the pipe too.
  *
  * A process that has left its group is known by a variable that builders have from Sluice. One that has dropped that as
- * well is out of reach here; where builders have users of their own, or a sandbox, there is no such way out.
+ * well is out of reach here. Where builders have users of their own, the next build of that user kills it; in a sandbox it
+ * dies with that.
  *
  * Source: Linux man-pages proc(5), /proc/PID/environ; setsid(2).
  */
