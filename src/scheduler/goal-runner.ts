@@ -39,7 +39,7 @@ import { ValidPaths } from './valid-paths.ts';
  * and questions come many at a time; not more, because collections of young objects copy what each holds, and stop the
  * event loop meanwhile.
  */
-const AHEAD = 256;
+const AHEAD = 128;
 
 /** Of the local store, what goals need. */
 export type GoalStore = Pick<

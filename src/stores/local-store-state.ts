@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { accessSync, closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { StoreError } from '../errors.ts';
 import { quote } from '../formats/quote.ts';
 import type { Settings } from '../settings.ts';
@@ -99,7 +100,10 @@ async function openWritable(layout: LocalStoreLayout, settings: Settings, patien
   makeDirectories(layout);
   refuseSymlinks(layout.realStoreDir);
   await using opened = new AsyncDisposableStack();
+  // Loading takes as long as one turn of the event loop may: in one of its own, apart from thousands of goals that begin.
+  await setImmediate();
   const libc = loadLibc();
+  await setImmediate();
   shareStoreDirectory(layout, libc, settings.buildUsersGroup);
   reserveSpace(layout, libc, settings.gcReservedSpace);
   opened.use(await takeBigLock(layout, libc, patience));
