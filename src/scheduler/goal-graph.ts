@@ -137,6 +137,8 @@ export interface GoalGraphOptions<G extends Goal> {
   readonly keepGoing: boolean;
   /** Where there is none, all goals start as soon as they are requested. */
   readonly sparing?: Sparing<G> | undefined;
+  /** Called when a goal has entered the graph, which may be long before it runs. */
+  readonly onAdded?: ((node: GoalNode<G>) => void) | undefined;
   /** Runs a goal to its end. */
   readonly run: (node: GoalNode<G>) => Promise<GoalResult>;
   /** Called once a goal has ended, before those who wait for it go on. */
@@ -248,6 +250,7 @@ export class GoalGraph<G extends Goal> {
     const node = new GoalNode<G>(goal, this.#options.sparing?.of(goal) ?? false);
     this.#nodes.set(goal.key, node);
     this.#running++;
+    this.#options.onAdded?.(node);
     return node;
   }
 

@@ -103,6 +103,7 @@ export class GoalRunner implements AsyncDisposable {
     this.#graph = new GoalGraph({
       keepGoing: settings.keepGoing,
       sparing: sparing(options),
+      onAdded: (node) => this.#added(node),
       run: (node) => this.#run(node),
       onEnded: (node) => this.#ended(node),
       onForgotten: () => this.#forget(),
@@ -166,10 +167,12 @@ export class GoalRunner implements AsyncDisposable {
     }
   }
 
+  #added({ goal }: Node): void {
+    if (goal instanceof BuildGoal) return; // of a build there are events of its own
+    this.#options.events.emit('goalStarted', { path: goal.path });
+  }
+
   async #run(node: Node): Promise<GoalResult> {
-    const { goal } = node;
-    // Of a build there are events of its own.
-    if (!(goal instanceof BuildGoal)) this.#options.events.emit('goalStarted', { path: goal.path });
     const result = await this.#runSafely(node);
     if (!('failure' in result)) return result;
     const others = Array.from(node.needs ?? [], (needed) => needed.result).filter((each) => each !== undefined);

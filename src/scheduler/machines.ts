@@ -3,7 +3,7 @@
  * goes to the one with the least load for its speed, then to the fastest, then to the one with the least load.
  *
  * A machine that cannot be reached is set aside for a while, longer each time, and in the end for good; what needs it
- * goes elsewhere.
+ * goes elsewhere. After that while it is tried again where none of those that work has a slot.
  *
  * Source: Nix 2.35 nix/build-remote/build-remote.cc.
  */
@@ -63,6 +63,7 @@ interface Watched {
   readonly taken: Set<number>;
   /** Builds without a slot whose outputs are being fetched. */
   fetching: number;
+  /** How often it was set aside since it last worked. */
   openings: number;
 }
 
@@ -259,10 +260,11 @@ function canBuild(machine: Machine, { system, features }: MachineNeed): boolean 
 }
 
 function isBetter(
-  { machine }: Watched,
+  { machine, openings }: Watched,
   load: number,
   best: { readonly watched: Watched; readonly load: number },
 ): boolean {
+  if (openings !== best.watched.openings) return openings < best.watched.openings;
   const [ours, theirs] = [load / machine.speedFactor, best.load / best.watched.machine.speedFactor];
   if (ours !== theirs) return ours < theirs;
   const faster = machine.speedFactor - best.watched.machine.speedFactor;

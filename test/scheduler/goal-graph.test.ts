@@ -27,7 +27,8 @@ function makeGraph(
   specs: readonly Spec[],
   keepGoing = false,
   sparing?: Sparing<TestGoal>,
-): { graph: GoalGraph<TestGoal>; runs: number[]; ends: number[] } {
+): { graph: GoalGraph<TestGoal>; added: number[]; runs: number[]; ends: number[] } {
+  const added: number[] = [];
   const runs: number[] = [];
   const ends: number[] = [];
   async function run(node: GoalNode<TestGoal>): Promise<GoalResult> {
@@ -45,8 +46,14 @@ function makeGraph(
     node.signal.throwIfAborted();
     return { state: 'succeeded', how: 'substituted' };
   }
-  const graph = new GoalGraph<TestGoal>({ keepGoing, sparing, run, onEnded: (node) => void ends.push(node.goal.id) });
-  return { graph, runs, ends };
+  const graph = new GoalGraph<TestGoal>({
+    keepGoing,
+    sparing,
+    onAdded: (node) => void added.push(node.goal.id),
+    run,
+    onEnded: (node) => void ends.push(node.goal.id),
+  });
+  return { graph, added, runs, ends };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -99,10 +106,11 @@ describe('the goal graph', () => {
     const sparing: Sparing<TestGoal> = { of: () => true, least: 1, most: 2 };
     const hang: Spec = { needs: [], ending: 'hang' };
 
-    test('starts goals of a request as others get on, in order', async () => {
-      const { graph, runs } = makeGraph([hang, fine(), hang, fine()], false, sparing);
+    test('starts goals of a request as others get on, in order, and tells of all at once', async () => {
+      const { graph, added, runs } = makeGraph([hang, fine(), hang, fine()], false, sparing);
       const abort = new AbortController();
       const request = graph.request([0, 1, 2, 3].map(goal), abort.signal);
+      assert.deepEqual(added, [0, 1, 2, 3]);
       await turn();
       assert.deepEqual(runs, [0, 1, 2]);
       abort.abort(new Error('stop'));

@@ -166,6 +166,18 @@ describe('machines', () => {
     assert.ok(machines.tryAcquire(need()));
   });
 
+  test('that were set aside are tried again only where none that works has a slot', () => {
+    let now = 0;
+    const { machines } = open([machine('a', { speedFactor: 9 }), machine('b')], () => now);
+    {
+      using first = machines.tryAcquire(need())!;
+      assert.equal(first.machine.store, 'ssh://a');
+      first.failed(unreachable);
+    }
+    now = 10_000;
+    assert.deepEqual(takeAll(machines), ['b', 'b', 'a']);
+  });
+
   test('that stay away are given up, and who waits is told why', async () => {
     let now = 0;
     const { machines } = open([machine('a', { maxJobs: 1 })], () => now);
