@@ -10,6 +10,7 @@
 import type { KoffiFunc } from 'koffi';
 import { BuildError } from '../errors.ts';
 import { loadKoffi } from '../stores/native.ts';
+import { readUmask } from '../stores/umask.ts';
 import type { User } from './spawn.ts';
 
 /** Numbers of system calls, by architecture. Source: asm/unistd_64.h, asm-generic/unistd.h. */
@@ -21,6 +22,8 @@ const SYSTEM_CALLS: Partial<
 };
 const AS_IT_IS = -1;
 const UMASK = 0o022;
+/** Flag of unshare(2): umask and working directory of the thread that calls. */
+const CLONE_FS = 0x200;
 /** What personality(2) only answers to. */
 const ASK = 0xffffffff;
 const ADDR_NO_RANDOMIZE = 0x0040000;
@@ -31,6 +34,7 @@ interface Calls {
   readonly setGroups: KoffiFunc<(number: number, count: number, gids: Uint32Array) => number>;
   readonly personality: KoffiFunc<(persona: number) => number>;
   readonly umask: KoffiFunc<(mask: number) => number>;
+  readonly unshare: KoffiFunc<(flags: number) => number>;
 }
 
 let loaded: Calls | undefined;
@@ -47,6 +51,7 @@ function bind(): Calls {
     setGroups: symbols.func('long syscall(long number, size_t count, void *gids)') as Calls['setGroups'],
     personality: symbols.func('int personality(unsigned long persona)') as Calls['personality'],
     umask: symbols.func('unsigned int umask(unsigned int mask)') as Calls['umask'],
+    unshare: symbols.func('int unshare(int flags)') as Calls['unshare'],
   };
 }
 
@@ -89,14 +94,24 @@ export function withPersonality(persona: number): Disposable {
   return { [Symbol.dispose]: () => void personality(before) };
 }
 
-/** Files that builders make can be read by all and changed by nobody else, whatever the user of this process prefers. */
+/** Whether this thread has the builders' umask for good, apart from the rest of the process. */
+let hasBuilderUmask = false;
+
+/**
+ * Files that builders make can be read by all and changed by nobody else, whatever the user of this process prefers. The
+ * umask belongs to all threads, which start builders as well, so where it is another one this thread gets its own.
+ */
 export function withBuilderUmask(): Disposable {
-  const before = process.umask();
-  if (before === UMASK) return { [Symbol.dispose]: () => {} };
-  const { umask } = calls();
+  if (hasBuilderUmask) return NOTHING;
+  const before = readUmask();
+  if (before === UMASK) return NOTHING;
+  const { umask, unshare } = calls();
+  hasBuilderUmask = unshare(CLONE_FS) === 0; // containers may forbid it
   umask(UMASK);
-  return { [Symbol.dispose]: () => void umask(before) };
+  return hasBuilderUmask ? NOTHING : { [Symbol.dispose]: () => void umask(before) };
 }
+
+const NOTHING: Disposable = { [Symbol.dispose]: () => {} };
 
 /** The personality of builders for a system: the same addresses each time, and 32 bits where it says so. */
 export function personalityOf(system: string): number {

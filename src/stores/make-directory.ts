@@ -22,7 +22,7 @@ export function makeDirectory(dir: string, mode?: number): boolean {
     if (isDirectory(dir)) return false; // somebody else was faster
     throw error;
   }
-  if (mode !== undefined && (process.umask() & mode) !== 0) chmodSync(dir, mode);
+  if (mode !== undefined && (statSync(dir).mode & mode) !== mode) chmodSync(dir, mode);
   return true;
 }
 

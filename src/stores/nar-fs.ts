@@ -40,6 +40,7 @@ import { bytePath, fsPath } from './optimise/byte-path.ts';
 import { FileSharer } from './optimise/file-sharer.ts';
 import type { Links } from './optimise/links.ts';
 import type { Sink } from './store.ts';
+import { readUmask } from './umask.ts';
 
 /** The modification time of everything in a store, in seconds. */
 const STORE_MTIME = 1;
@@ -188,7 +189,7 @@ let umask: number | undefined;
 
 /** Whether the process's umask takes bits of `mode` from a new file. */
 function umaskHides(mode: number): boolean {
-  umask ??= process.umask();
+  umask ??= readUmask();
   return (umask & mode) !== 0;
 }
 
