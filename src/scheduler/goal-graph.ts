@@ -2,9 +2,9 @@
  * The goals under way and who needs whom. A goal lives as long as a request or another goal needs it; when nobody does,
  * it is cancelled. All costs are linear in goals and needs.
  *
- * Of what is requested, thousands perhaps, some kinds of goals start only as others get on: enough to keep all slots busy and to choose
- * among. What a goal needs starts at once, so no goal that runs ever waits for one that is put off; and goals that wait
- * for others make room for more, so those that depend on one long build hold up nobody else.
+ * Of what is requested, thousands perhaps, some kinds of goals start only as others get on: enough to keep all slots
+ * busy and to choose among. What a goal needs starts at once, so no goal that runs ever waits for one that is put off;
+ * and goals that wait for others make room for more, so those that depend on one long build hold up nobody else.
  *
  * Source: Nix 2.35 libstore/build/goal.cc, worker.cc.
  */

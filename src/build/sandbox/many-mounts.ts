@@ -1,7 +1,8 @@
 /**
  * Mounts ahead of bubblewrap, which looks at all mounts for each that it makes: 500 take it half a second, 1,500 more
- * than four. mount(8) does 500 in 18 ms of CPU, where it does not resolve each path by itself first (`-c`: 52 ms without). So where there are many, a shell in a mount namespace of its own has them made
- * in a directory, which bubblewrap then takes over as one.
+ * than four. mount(8) does 500 in 18 ms of CPU, where it does not resolve each path by itself first (`-c`: 52 ms
+ * without). So where there are many, a shell in a mount namespace of its own has them made in a directory, which
+ * bubblewrap then takes over as one.
  *
  * It is also how root gives a build user a view of what that user could not reach: see {@link mountsAhead}.
  *

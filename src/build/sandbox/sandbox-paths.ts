@@ -1,5 +1,6 @@
 /**
- * What builders see besides their inputs: setting `sandbox-paths`, what the derivation asks for, and what a pre-build hook adds.
+ * What builders see besides their inputs: setting `sandbox-paths`, what the derivation asks for, and what a pre-build
+ * hook adds.
  *
  * Source: Nix 2.35 manual, "nix.conf", sandbox-paths; libstore/unix/build/derivation-builder.cc, getPathsInSandbox.
  */
