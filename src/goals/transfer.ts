@@ -70,6 +70,7 @@ export async function transfer(
       context.stagingLocation(info.path),
       context.partialLocation(info),
     ]);
+    signal.throwIfAborted(); // nothing starts any more that was given up meanwhile
     context.events.emit('transferStarted', view);
     const request = { from: substituter.store.openUri, info, destination, partial, impatient };
     const onProgress = (progress: Progress): void => {

@@ -55,6 +55,10 @@ interface FakeOptions {
   readonly lock?: ClaimState;
   readonly lockLater?: 'granted' | 'valid';
   readonly register?: (signal: AbortSignal) => Promise<void>;
+  /** What happens while room is made for the path. */
+  readonly claimSpace?: () => void;
+  /** Called when a transfer is told to have started. */
+  readonly started?: () => void;
 }
 
 /** Runs the goal in a context that answers by hand, and says what it did, in order. */
@@ -78,6 +82,7 @@ async function run(options: FakeOptions, signal = new AbortController().signal):
     partialLocation: async () => undefined,
     events: {
       emit: (event, ...[view]) => {
+        if (event === 'transferStarted') options.started?.();
         if (event !== 'substituterFailed') return true;
         const { substituter, error, next } = view as { substituter: string; error: SluiceError; next: string };
         did.push(`${substituter} failed with ${error.code}, next ${next}`);
@@ -101,7 +106,10 @@ async function run(options: FakeOptions, signal = new AbortController().signal):
       await options.transfer?.(from, job);
       return { downloadedBytes: 1, timings: { wait: 0, unpack: 0 }, retries: 0 } as never;
     },
-    claimSpace: async () => new SpaceClaim(0, new Set()),
+    claimSpace: async () => {
+      options.claimSpace?.();
+      return new SpaceClaim(0, new Set());
+    },
     stagingLocation: async () => '/staging/app',
     discard: async (location) => void did.push(`discard ${location}`),
     register: async ({ location, info: { ultimate, registrationTime } }, registering) => {
@@ -230,8 +238,11 @@ describe('a substitution goal', () => {
     ['failed', 'failed'],
   ] as const) {
     test(`stops its transfer and ends as ${ended} when a reference ends as ${reference}`, async () => {
-      const transfer = (_from: string, signal: AbortSignal): Promise<never> => untilAborted(signal);
-      const references = failed({ state: reference, failure });
+      const { promise: references, resolve } = Promise.withResolvers<WaitResult>();
+      const transfer = (_from: string, signal: AbortSignal): Promise<never> => {
+        resolve(failed({ state: reference, failure }));
+        return untilAborted(signal);
+      };
       const [result, did] = await run({ substituters: [has('a', library), has('b')], references, transfer });
       assert.ok(result.state === ended);
       assert.equal(result.failure.code, 'ERR_INCOMPLETE_CLOSURE');
@@ -271,5 +282,20 @@ describe('a substitution goal', () => {
       return aborted;
     };
     await assert.rejects(run({ substituters: [has('a'), broken('b')], transfer }, controller.signal), reason);
+  });
+
+  test('says nothing of a transfer that is cancelled before it starts', async () => {
+    const controller = new AbortController();
+    const reason = new Error('not needed');
+    let told = 0;
+    const options = {
+      substituters: [has('a')],
+      claimSpace: () => controller.abort(reason),
+      started: () => {
+        told++;
+      },
+    };
+    await assert.rejects(run(options, controller.signal), reason);
+    assert.equal(told, 0);
   });
 });
