@@ -4,25 +4,50 @@
  *
  *   node build.ts [FOLDER]        dist, where no folder is named
  */
-import { chmod, glob, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { chmod, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { type BuildOptions, type BuildResult, build, type Plugin } from 'esbuild';
 
 const outdir = process.argv[2] ?? 'dist';
 
 /**
  * Node's own modules without their ES module facades: making one reads every export, which for some loads a great deal
- * more (node:http: a whole HTTP client, 18 ms).
+ * more (node:http: a whole HTTP client, 18 ms). What is imported by name is read once, and nothing else.
  */
 const builtins: Plugin = {
   name: 'builtins',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: 'builtin' }));
-    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+    onResolve({ filter: /^node:/ }, ({ path, kind }) => ({
+      path,
+      namespace: kind === 'import-statement' ? 'builtin' : 'builtin-whole',
+    }));
+    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({ contents: namedExports(path) }));
+    onLoad({ filter: /.*/, namespace: 'builtin-whole' }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
     }));
   },
 };
+
+/** Loaded when they are called: most runs start no program. */
+const LAZY: ReadonlySet<string> = new Set(['node:child_process']);
+
+/** An ES module with the exports of one of Node's, of which esbuild drops those that nobody imports. */
+function namedExports(id: string): string {
+  const builtin = process.getBuiltinModule(id) as Readonly<Record<string, unknown>>;
+  const isLazy = LAZY.has(id);
+  const names = Object.keys(builtin).filter((name) => /^[A-Za-z_$][\w$]*$/.test(name) && name !== 'default');
+  return [
+    `const load = () => process.getBuiltinModule(${JSON.stringify(id)});`,
+    isLazy ? '' : 'const of = (name) => load()[name];',
+    ...names.map((name) =>
+      isLazy
+        ? `export const ${name} = (...values) => load().${name}(...values);`
+        : `export const ${name} = /* @__PURE__ */ of('${name}');`,
+    ),
+    `export default ${isLazy ? 'new Proxy({}, { get: (_, name) => load()[name] })' : '/* @__PURE__ */ load()'};`,
+  ].join('\n');
+}
 
 /** What undici has for bodies of forms, which are never sent here, and a second parser, which is off. */
 const unused: Plugin = {
@@ -31,6 +56,21 @@ const unused: Plugin = {
     const filter = /web\/fetch\/body\.js$|\/milo\/(no-)?simd\.js$/;
     onResolve({ filter }, ({ path }) => ({ path, namespace: 'unused' }));
     onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
+/** Loaded when an assertion of a package fails, or is more than that something is true. */
+const lazyAssert: Plugin = {
+  name: 'lazy-assert',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:assert$/ }, () => ({ path: 'assert', namespace: 'lazy-assert' }));
+    onLoad({ filter: /.*/, namespace: 'lazy-assert' }, () => ({
+      contents: `
+        const load = () => process.getBuiltinModule('node:assert');
+        const assert = (value, ...message) => void (value || load()(value, ...message));
+        const isOwn = (name) => name === '__esModule' || name === 'prototype';
+        module.exports = new Proxy(assert, { get: (_, name) => (isOwn(name) ? undefined : load()[name]) });`,
+    }));
   },
 };
 
@@ -49,23 +89,31 @@ const lazyHttp2: Plugin = {
   },
 };
 
-/**
- * The entries of program and threads enable the compile cache before they load the rest, so the rest is another file; so
- * is what starts a thread, which the entry of the program shares with the rest.
- */
+/** What src/compiled-code.ts loads, each a file of its own; the program and its threads have no other way to it. */
+const SCRIPT = /^(\.|\.\.\/pool)\/(process|jobs|threads)\.ts$/;
+
+/** In the entries of program and threads a script is loaded with the code that V8 compiled of it earlier. */
+const loadedScripts: Plugin = {
+  name: 'loaded-scripts',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: SCRIPT }, ({ path }) => ({ path: basename(path, '.ts'), namespace: 'script' }));
+    onLoad({ filter: /.*/, namespace: 'script' }, ({ path }) => ({
+      contents: `module.exports = require('./src/compiled-code.ts').loadScript(__dirname + '/${path}.js');`,
+      resolveDir: '.',
+    }));
+  },
+};
+
+/** Elsewhere it is another file: there, or from a script, where what has loaded the script loads it. */
 const apart: Plugin = {
   name: 'apart',
   setup({ onResolve }) {
-    onResolve({ filter: /^(\.|\.\.\/pool)\/(process|jobs|threads)\.ts$/ }, ({ path }) => ({
-      path: `./${basename(path, '.ts')}.js`,
-      external: true,
-    }));
+    onResolve({ filter: SCRIPT }, ({ path }) => ({ path: `./${basename(path, '.ts')}.js`, external: true }));
   },
 };
 
 const common: BuildOptions = {
   bundle: true,
-  format: 'esm',
   platform: 'node',
   target: 'node24',
   supported: { using: true }, // as Node 24 has it
@@ -73,39 +121,75 @@ const common: BuildOptions = {
   outbase: '.',
   // What has native parts, or is hardly ever loaded, is loaded from where it is installed.
   external: ['@aws-sdk/*', '@napi-rs/*', '@smithy/*', 'better-sqlite3', 'koffi', 'libsodium-wrappers'],
-  plugins: [apart, builtins, lazyHttp2, unused],
-  banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
-  // Piscina looks there for what runs in its threads.
-  define: { __dirname: 'import.meta.dirname' },
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
   logLevel: 'warning',
   metafile: true,
 };
+/** The program and its threads are CommonJS: Node's loader of ES modules costs each of them some milliseconds. */
+const commonJs: BuildOptions = {
+  ...common,
+  format: 'cjs',
+  supported: { using: true, 'dynamic-import': false },
+};
 const piscinaThread = 'node_modules/piscina/dist/worker.js';
 
 await rm(outdir, { recursive: true, force: true });
 await build({
-  ...common,
-  entryPoints: ['src/cli/main.ts', 'workers/thread.ts'],
-  plugins: [apart, builtins],
-  banner: {},
+  ...commonJs,
+  entryPoints: [
+    { in: 'src/cli/main.ts', out: 'src/cli/main' },
+    { in: 'workers/thread.ts', out: 'workers/thread' },
+    { in: piscinaThread, out: 'src/cli/worker' },
+  ],
+  plugins: [loadedScripts, lazyAssert, builtins],
 });
-const { metafile } = await build({
-  ...common,
+for (const folder of ['src/cli', 'workers']) {
+  await writeFile(join(outdir, folder, 'package.json'), '{ "type": "commonjs" }\n');
+}
+const scripts = await build({
+  ...commonJs,
   entryPoints: [
     { in: 'src/cli/process.ts', out: 'src/cli/process' },
-    { in: 'src/index.ts', out: 'src/library/index' }, // as deep as src/pool, from where workers/ is looked for
-    { in: 'workers/jobs.ts', out: 'workers/jobs' },
     { in: 'src/pool/threads.ts', out: 'src/cli/threads' },
+    { in: 'workers/jobs.ts', out: 'workers/jobs' },
+  ],
+  plugins: [apart, lazyAssert, builtins, lazyHttp2, unused],
+  banner: {
+    js: '(function(exports,require,module,__filename,__dirname){"use strict";var importMetaUrl=require("node:url").pathToFileURL(__filename).href;',
+  },
+  footer: { js: '})' },
+  define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname' },
+  write: false,
+});
+await writeScripts(scripts);
+const library = await build({
+  ...common,
+  format: 'esm',
+  entryPoints: [
+    { in: 'src/index.ts', out: 'src/library/index' }, // as deep as src/pool, from where workers/ is looked for
     { in: 'src/pool/threads.ts', out: 'src/library/threads' },
-    { in: piscinaThread, out: 'src/cli/worker' },
     { in: piscinaThread, out: 'src/library/worker' },
   ],
+  plugins: [apart, lazyAssert, builtins, lazyHttp2, unused],
+  banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
+  // Piscina looks there for what runs in its threads.
+  define: { __dirname: 'import.meta.dirname' },
 });
 await chmod(`${outdir}/src/cli/main.js`, 0o755);
-await writeFile(`${outdir}/THIRD-PARTY-LICENSES`, await licensesOf(Object.keys(metafile!.inputs)));
+const inputs = [scripts, library].flatMap(({ metafile }) => Object.keys(metafile!.inputs));
+await writeFile(`${outdir}/THIRD-PARTY-LICENSES`, await licensesOf(inputs));
+
+/** Each begins with the name of its contents, by which compiled code is known to be its own, and is ASCII. */
+async function writeScripts({ outputFiles }: BuildResult): Promise<void> {
+  for (const { path, text } of outputFiles!) {
+    const ascii = text.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    const name = createHash('sha256').update(ascii).digest('hex').slice(0, 32);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, `/*${name}*/${ascii}`);
+  }
+}
 
 /** The licenses of the npm packages that these files belong to. */
 async function licensesOf(files: readonly string[]): Promise<string> {

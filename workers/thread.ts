@@ -5,6 +5,7 @@
  * 'module.exports'. A thread that is ended while it does so takes the whole process along: Node 24 aborts.
  */
 import { enableCompileCache, flushCompileCache } from 'node:module';
+import { keepCompiledCode } from '../src/compiled-code.ts';
 import type { ThreadTask } from '../src/pool/messages.ts';
 
 /** After so many milliseconds what the jobs need is compiled; a thread that is ended writes nothing any more. */
@@ -13,10 +14,16 @@ const COMPILED_AFTER = 500;
 async function thread(task: ThreadTask): Promise<void> {
   if (process.env.NODE_COMPILE_CACHE) {
     enableCompileCache();
-    setTimeout(flushCompileCache, COMPILED_AFTER).unref();
+    setTimeout(keep, COMPILED_AFTER).unref();
   }
   const { serveThread } = await import('./jobs.ts');
+  keepCompiledCode(); // a thread may be ended before it is older
   await serveThread(task);
+}
+
+function keep(): void {
+  flushCompileCache();
+  keepCompiledCode();
 }
 
 export { thread as default, thread as 'module.exports' };

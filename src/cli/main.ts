@@ -9,17 +9,27 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
+import { keepCompiledCode } from '../compiled-code.ts';
 import { isTransfer } from './is-transfer.ts';
 
-const { XDG_CACHE_HOME, HOME } = process.env;
-const caches = XDG_CACHE_HOME || (HOME && `${HOME}/.cache`);
-// Not below /tmp, as Node would have it: there, whoever comes first could leave code for others to run.
-if (caches && isMade(caches) && isMade(`${caches}/sluice`)) enableCompileCache(`${caches}/sluice/compile-cache`);
+/** After so many milliseconds what a run needs is compiled; V8 drops later what was only called when it started. */
+const COMPILED_AFTER = 1_000;
 
-// Its start takes about as long as loading the rest, which goes on meanwhile.
-if (isTransfer(process.argv.slice(2))) (await import('../pool/threads.ts')).startThread();
-const { runProcess } = await import('./process.ts');
-await runProcess();
+async function main(): Promise<void> {
+  const { XDG_CACHE_HOME, HOME } = process.env;
+  const caches = XDG_CACHE_HOME || (HOME && `${HOME}/.cache`);
+  // Not below /tmp, as Node would have it: there, whoever comes first could leave code for others to run.
+  if (caches && isMade(caches) && isMade(`${caches}/sluice`)) enableCompileCache(`${caches}/sluice/compile-cache`);
+
+  // Its start takes about as long as loading the rest, which goes on meanwhile.
+  if (isTransfer(process.argv.slice(2))) (await import('../pool/threads.ts')).startThread();
+  const { runProcess } = await import('./process.ts');
+  setTimeout(keepCompiledCode, COMPILED_AFTER).unref();
+  process.once('exit', (code) => {
+    if (code === 0) keepCompiledCode();
+  });
+  await runProcess();
+}
 
 /** Node itself would try for ever to make a directory in /proc. */
 function isMade(dir: string): boolean {
@@ -30,3 +40,5 @@ function isMade(dir: string): boolean {
     return false;
   }
 }
+
+void main();

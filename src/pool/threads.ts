@@ -44,6 +44,7 @@ function makeThreads(entry: URL, atOnce: number): Piscina {
     atomics: 'disabled',
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
     env: threadEnvironment(),
+    argv: process.argv.slice(2, 3), // the command: compiled code is kept by it
     recordTiming: false,
   });
 }
