@@ -1,8 +1,7 @@
 /** The jobs of all kinds that a worker thread does, each in a module of its own. */
-import type { ThreadTask } from '../src/pool/messages.ts';
-import { serveJobs } from '../src/pool/serve.ts';
+import { type ServeThread, serveJobs } from '../src/pool/serve.ts';
 
-export const serveThread: (task: ThreadTask) => Promise<void> = serveJobs({
+export const serveThread: ServeThread = serveJobs({
   build: () => import('./build.ts'),
   copyPaths: () => import('./copy-paths.ts'),
   deleteLinks: () => import('./delete-links.ts'),

@@ -6,7 +6,7 @@
  */
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { keepCompiledCode } from '../src/compiled-code.ts';
-import type { ThreadTask } from '../src/pool/messages.ts';
+import type { JobName, ThreadTask } from '../src/pool/messages.ts';
 
 /** After so many milliseconds what the jobs need is compiled; a thread that is ended writes nothing any more. */
 const COMPILED_AFTER = 500;
@@ -17,8 +17,12 @@ async function thread(task: ThreadTask): Promise<void> {
     setTimeout(keep, COMPILED_AFTER).unref();
   }
   const { serveThread } = await import('./jobs.ts');
-  keepCompiledCode(); // a thread may be ended before it is older
-  await serveThread(task);
+  await serveThread(task, ended);
+}
+
+/** A short run ends the thread soon after its jobs. What opens a store alone has not called much. */
+function ended(name: JobName): void {
+  if (name !== 'open') setImmediate(keepCompiledCode);
 }
 
 function keep(): void {

@@ -34,9 +34,12 @@ export type Handler<N extends JobName> = (request: Request<N>, context: JobConte
 /** Where the handler of each kind is; loaded with the first job that needs it. */
 export type Handlers = { readonly [N in JobName]: () => Promise<{ readonly default: Handler<N> }> };
 
-/** Makes the function that Piscina runs in a thread: done when the port is closed. */
-export function serveJobs(handlers: Handlers): (task: ThreadTask) => Promise<void> {
-  return ({ settings, port, progress, downloadLimit: limit }) => {
+/** Done when the port is closed. */
+export type ServeThread = (task: ThreadTask, ended?: (name: JobName) => void) => Promise<void>;
+
+/** Makes the function that Piscina runs in a thread; it calls `ended` after each job. */
+export function serveJobs(handlers: Handlers): ServeThread {
+  return ({ settings, port, progress, downloadLimit: limit }, ended) => {
     const downloadLimit = limit === undefined ? undefined : new RateLimit(limit);
     const running = new Map<number, AbortController>();
     const memory = new ProgressMemory(progress);
@@ -59,6 +62,7 @@ export function serveJobs(handlers: Handlers): (task: ThreadTask) => Promise<voi
       const outcome = await outcomeOf(handlers[name], request, context);
       running.delete(job);
       outbox.push({ job, outcome });
+      ended?.(name);
     }
 
     port.on('message', (messages: readonly JobMessage[]) => {
