@@ -100,7 +100,9 @@ async function openWritable(layout: LocalStoreLayout, settings: Settings, patien
   makeDirectories(layout);
   refuseSymlinks(layout.realStoreDir);
   await using opened = new AsyncDisposableStack();
-  // Loading takes as long as one turn of the event loop may: in one of its own, apart from thousands of goals that begin.
+  // Loading takes as long as one turn of the event loop may: in one of its own, apart from thousands of goals that begin,
+  // and after one in which connections that have just been made send what they are for.
+  await setImmediate();
   await setImmediate();
   const libc = loadLibc();
   await setImmediate();
