@@ -35,6 +35,7 @@ import {
   fileStart,
   symlink,
 } from '../formats/nar-writer.ts';
+import { overridesPermissions } from './capabilities.ts';
 import { asStoreError } from './fs-errors.ts';
 import { bytePath, fsPath } from './optimise/byte-path.ts';
 import { FileSharer } from './optimise/file-sharer.ts';
@@ -44,6 +45,7 @@ import { readUmask } from './umask.ts';
 
 /** The modification time of everything in a store, in seconds. */
 const STORE_MTIME = 1;
+const DIRECTORY_MODE = 0o555;
 /** Enough to make system calls rare, little enough to stay in the cache. */
 const CHUNK_SIZE = 128 * 1024;
 
@@ -105,6 +107,8 @@ export class NarRestorer implements Disposable {
 class TreeWriter implements NarVisitor, Disposable {
   /** Byte strings of the open directories, outermost first. */
   readonly #directories: string[] = [];
+  /** Those of them that had to be made writable. */
+  readonly #writable = new Set<string>();
   readonly #destination: string;
   readonly #sharer: FileSharer | undefined;
   /** Of the file that is being written. */
@@ -119,14 +123,14 @@ class TreeWriter implements NarVisitor, Disposable {
 
   enterDirectory(name: string): void {
     const path = this.#at(name);
-    mkdirSync(fsPath(path), 0o755);
+    this.#make(() => mkdirSync(fsPath(path), modeOfNewDirectory()));
     this.#directories.push(path);
   }
 
   leaveDirectory(): void {
-    const path = fsPath(this.#directories.pop()!);
-    chmodSync(path, 0o555);
-    utimesSync(path, STORE_MTIME, STORE_MTIME);
+    const path = this.#directories.pop()!;
+    if (modeOfNewDirectory() !== DIRECTORY_MODE || this.#writable.delete(path)) chmodSync(fsPath(path), DIRECTORY_MODE);
+    utimesSync(fsPath(path), STORE_MTIME, STORE_MTIME);
   }
 
   file(name: string, executable: boolean, size: number): void {
@@ -154,7 +158,7 @@ class TreeWriter implements NarVisitor, Disposable {
 
   symlink(name: string, target: string): void {
     const path = fsPath(this.#at(name));
-    symlinkSync(fsPath(target), path);
+    this.#make(() => symlinkSync(fsPath(target), path));
     lutimesSync(path, STORE_MTIME, STORE_MTIME);
     this.#sharer?.shareSymlink(this.#at(name), target);
   }
@@ -164,8 +168,21 @@ class TreeWriter implements NarVisitor, Disposable {
   }
 
   #create(): void {
-    this.#file = openSync(fsPath(this.#path), 'wx', this.#mode);
+    this.#file = this.#make(() => openSync(fsPath(this.#path), 'wx', this.#mode));
     if (umaskHides(this.#mode)) fchmodSync(this.#file, this.#mode);
+  }
+
+  /** Makes something in the open directory, which may have its last mode already: not everywhere is root above that. */
+  #make<T>(make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      const directory = this.#directories.at(-1);
+      if ((error as NodeJS.ErrnoException).code !== 'EACCES' || directory === undefined) throw error;
+      chmodSync(fsPath(directory), 0o755);
+      this.#writable.add(directory);
+      return make();
+    }
   }
 
   #write(bytes: Uint8Array): void {
@@ -183,6 +200,14 @@ class TreeWriter implements NarVisitor, Disposable {
     const directory = this.#directories.at(-1);
     return directory === undefined ? this.#destination : `${directory}/${name}`;
   }
+}
+
+let newDirectoryMode: number | undefined;
+
+/** Whoever may write to directories that nobody may write to makes them so at once. */
+function modeOfNewDirectory(): number {
+  newDirectoryMode ??= !umaskHides(DIRECTORY_MODE) && overridesPermissions() ? DIRECTORY_MODE : 0o755;
+  return newDirectoryMode;
 }
 
 let umask: number | undefined;

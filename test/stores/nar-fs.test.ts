@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { dumpNar, NarRestorer } from '../../src/stores/nar-fs.ts';
 import { nixMissing } from '../support/nix.ts';
+import { noOrdinaryUser, ORDINARY_USER, ordinaryUsersDirectory } from '../support/store-process-control.ts';
 import { anyTree, directory, file, narOf } from '../support/trees.ts';
 
 const run = promisify(execFile);
@@ -75,6 +76,29 @@ describe('NARs and the file system', () => {
       restorer.finish();`;
     await run(process.execPath, ['--input-type=module', '-e', script]);
     assert.equal(lstatSync(join(tmp.path, 'out/a')).mode & 0o777, 0o555);
+  });
+
+  test('a file system on which root is nobody special takes a tree all the same', {
+    skip: noOrdinaryUser,
+  }, async () => {
+    await using resources = new AsyncDisposableStack();
+    const dir = await ordinaryUsersDirectory(resources);
+    const tree = narOf(directory({ a: directory({ b: file('1'), c: directory({}) }) }));
+    // What restoring as root has shown is believed to be so for what follows, which it no longer is.
+    const script = `
+      const { NarRestorer } = await import(${JSON.stringify(new URL('../../src/stores/nar-fs.ts', import.meta.url))});
+      for (const name of ['first', 'second']) {
+        using restorer = new NarRestorer(${JSON.stringify(dir)} + '/' + name);
+        restorer.push(Buffer.from('${tree.toString('hex')}', 'hex'));
+        restorer.finish();
+        process.seteuid(${ORDINARY_USER});
+      }`;
+    await run(process.execPath, ['--input-type=module', '-e', script]);
+    for (const name of ['first', 'second']) {
+      const modes = ['.', 'a', 'a/b', 'a/c'].map((each) => lstatSync(join(dir, name, each)).mode & 0o777);
+      assert.deepEqual(modes, [0o555, 0o555, 0o444, 0o555], name);
+      assert.equal(lstatSync(join(dir, name, 'a')).mtimeMs, 1000);
+    }
   });
 
   test('a file larger than any buffer comes back as it was', async () => {
