@@ -8,7 +8,6 @@ import type { EventEmitter } from 'eventemitter3';
 import { asSluiceError } from '../errors.ts';
 import type { StorePath } from '../formats/store-path.ts';
 import { BuildGoal } from '../goals/build-goal.ts';
-import type { DerivationContext } from '../goals/derivation-context.ts';
 import { DerivationGoal } from '../goals/derivation-goal.ts';
 import type { SchedulerEvents } from '../goals/events.ts';
 import { failingExitStatus } from '../goals/exit-status.ts';
@@ -27,6 +26,7 @@ import { LocalBuilds } from './builds.ts';
 import { Derivations } from './derivations.ts';
 import { GoalGraph, type GoalNode, type Sparing } from './goal-graph.ts';
 import { Machines, type MachinesOptions } from './machines.ts';
+import { NodeContext, type OtherGoals, type SharedContext } from './node-context.ts';
 import { PathClaims } from './path-claims.ts';
 import { Registrar } from './registrar.ts';
 import { Repairs } from './repairs.ts';
@@ -80,7 +80,6 @@ export type GoalRequest = Need | { readonly kind: 'repairOrBuild'; readonly path
 
 type AnyGoal = SubstitutionGoal | RepairGoal | RepairOrBuildGoal | DerivationGoal | BuildGoal;
 type Node = GoalNode<AnyGoal>;
-type SharedContext = Omit<DerivationContext, 'priority' | 'settle' | 'signal' | 'waitFor' | 'waitForNeeds'>;
 
 /** Disposing waits for running goals to end. */
 export class GoalRunner implements AsyncDisposable {
@@ -96,6 +95,7 @@ export class GoalRunner implements AsyncDisposable {
   readonly #machines: Machines;
   readonly #builds: LocalBuilds;
   readonly #shared: SharedContext;
+  readonly #others: OtherGoals<AnyGoal>;
 
   constructor(options: GoalRunnerOptions) {
     const { store, settings, events, pool } = options;
@@ -133,6 +133,11 @@ export class GoalRunner implements AsyncDisposable {
       removeLater: (location) => this.#staging.removeLater(location),
     });
     this.#shared = this.#makeShared();
+    this.#others = {
+      graph: this.#graph,
+      of: (need) => this.#goal(need),
+      ofPath: (path, asking) => this.#substitution(path, asking instanceof SubstitutionGoal && asking.again),
+    };
   }
 
   /** Works on goals until all have ended: see {@link GoalGraph.request}. */
@@ -155,7 +160,7 @@ export class GoalRunner implements AsyncDisposable {
     const { storeDir } = this.#options.store;
     switch (need.kind) {
       case 'path':
-        return new SubstitutionGoal(need.path, storeDir, this.#options.trust, need.again);
+        return this.#substitution(need.path, need.again);
       case 'repair':
         return new RepairGoal(need.path, storeDir);
       case 'repairOrBuild':
@@ -167,26 +172,28 @@ export class GoalRunner implements AsyncDisposable {
     }
   }
 
+  #substitution(path: StorePath, again?: boolean): SubstitutionGoal {
+    const { store, trust } = this.#options;
+    return new SubstitutionGoal(path, store.storeDir, trust, again);
+  }
+
   #added({ goal }: Node): void {
     if (goal instanceof BuildGoal) return; // of a build there are events of its own
     this.#options.events.emit('goalStarted', { path: goal.path });
   }
 
   async #run(node: Node): Promise<GoalResult> {
-    const result = await this.#runSafely(node);
+    let result: GoalResult;
+    try {
+      result = await node.goal.run(new NodeContext(node, this.#shared, this.#others));
+    } catch (error) {
+      if (node.cancelled) throw error;
+      result = { state: 'failed', failure: asSluiceError(error) };
+    }
     if (!('failure' in result)) return result;
     const others = Array.from(node.needs ?? [], (needed) => needed.result).filter((each) => each !== undefined);
     const exitStatus = failingExitStatus([result, ...others]);
     return exitStatus === 1 ? result : { ...result, exitStatus };
-  }
-
-  async #runSafely(node: Node): Promise<GoalResult> {
-    try {
-      return await node.goal.run(this.#context(node));
-    } catch (error) {
-      if (node.cancelled) throw error;
-      return { state: 'failed', failure: asSluiceError(error) };
-    }
   }
 
   #ended({ goal, result }: Node): void {
@@ -201,21 +208,6 @@ export class GoalRunner implements AsyncDisposable {
     this.#repairs.clear();
     this.#derivations.clear();
     this.#builds.clear();
-  }
-
-  #context(node: Node): DerivationContext {
-    const goals = (needs: readonly Need[]): AnyGoal[] => needs.map((need) => this.#goal(need));
-    const again = node.goal instanceof SubstitutionGoal && node.goal.again;
-    return {
-      ...this.#shared,
-      get signal() {
-        return node.signal;
-      },
-      priority: () => node.rank,
-      waitFor: (paths) => this.#graph.waitFor(node, goals(paths.map((path) => ({ kind: 'path', path, again })))),
-      waitForNeeds: (needs) => this.#graph.waitFor(node, goals(needs)),
-      settle: (needs) => this.#graph.settle(node, goals(needs)),
-    };
   }
 
   /** What the contexts of all goals have in common, made once: there may be many thousands of them. */
