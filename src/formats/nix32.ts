@@ -9,6 +9,7 @@ import { FormatError } from '../errors.ts';
 /** The digits, by value. The letters e, o, u and t are left out. */
 export const NIX32_ALPHABET = '0123456789abcdfghijklmnpqrsvwxyz';
 
+const DIGITS = Buffer.from(NIX32_ALPHABET);
 const NO_DIGIT = 0xff;
 /** The values, by character code. */
 const VALUES = new Uint8Array(128).fill(NO_DIGIT);
@@ -21,14 +22,15 @@ export function nix32Length(byteLength: number): number {
 
 /** Spells `bytes` in {@link nix32Length} digits. */
 export function encodeNix32(bytes: Uint8Array): string {
-  let text = '';
-  for (let digit = nix32Length(bytes.length) - 1; digit >= 0; digit--) {
+  const length = nix32Length(bytes.length);
+  const text = Buffer.allocUnsafe(length);
+  for (let digit = 0; digit < length; digit++) {
     const bit = digit * 5;
     const byte = bit >>> 3;
     const window = bytes[byte]! | ((bytes[byte + 1] ?? 0) << 8);
-    text += NIX32_ALPHABET[(window >>> (bit & 7)) & 31];
+    text[length - 1 - digit] = DIGITS[(window >>> (bit & 7)) & 31]!;
   }
-  return text;
+  return text.toString('latin1');
 }
 
 /**

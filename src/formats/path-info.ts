@@ -42,7 +42,7 @@ export type PathInfoJsonFormat = (typeof PATH_INFO_JSON_FORMATS)[number];
 export function fingerprint(storeDir: StoreDir, info: PathInfo): string {
   const path = printStorePath(storeDir, info.path);
   if (info.narSize === 0) throw new FormatError('path info', 0, `the NAR size of '${path}' is not known`);
-  const references = info.references.map((reference) => printStorePath(storeDir, reference)).join(',');
+  const references = info.references.length === 0 ? '' : `${storeDir}/${info.references.join(`,${storeDir}/`)}`;
   return `1;${path};${printHash(info.narHash, 'nix32')};${info.narSize};${references}`;
 }
 
