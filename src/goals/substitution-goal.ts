@@ -26,7 +26,7 @@ export class SubstitutionGoal implements Goal {
   readonly again: boolean;
 
   constructor(path: StorePath, storeDir: StoreDir, trust: Trust, again = false) {
-    this.key = `${again ? 'substitution again' : 'substitution'}:${path}`;
+    this.key = again ? `again:${path}` : path;
     this.again = again;
     this.path = path;
     this.#storeDir = storeDir;
@@ -76,8 +76,8 @@ export class SubstitutionGoal implements Goal {
     }
   }
 
-  async #check({ substituter: { store, trusted }, info }: Candidate): Promise<Voucher> {
-    return trusted ? { by: 'store' } : await this.#trust.check(store.storeDir, info, store.uri);
+  #check({ substituter: { store, trusted }, info }: Candidate): Voucher | Promise<Voucher> {
+    return trusted ? { by: 'store' } : this.#trust.check(store.storeDir, info, store.uri);
   }
 
   async #register(staged: StagedPath, context: LocalGoalContext, signal: AbortSignal): Promise<GoalResult> {

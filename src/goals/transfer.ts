@@ -66,10 +66,8 @@ export async function transfer(
     // Others may have found out, while this one waited for its turn, that nothing comes from there.
     if (impatient && !substituter.transfers.allows()) throw new SetAside(substituter.uri);
     using space = await context.claimSpace(info);
-    const [destination, partial] = await Promise.all([
-      context.stagingLocation(info.path),
-      context.partialLocation(info),
-    ]);
+    const destination = await context.stagingLocation(info.path);
+    const partial = await context.partialLocation(info);
     signal.throwIfAborted(); // nothing starts any more that was given up meanwhile
     context.events.emit('transferStarted', view);
     const request = { from: substituter.store.openUri, info, destination, partial, impatient };
@@ -122,10 +120,15 @@ async function waitForClaim(
 }
 
 /** Gives the slot back, unless the claim is granted. */
-async function tryTake(claim: PathClaim, slot: Disposable): Promise<ClaimState> {
-  using held = new DisposableStack();
-  held.use(slot);
-  const state = await claim.tryTake();
-  if (state === 'granted') held.move();
-  return state;
+function tryTake(claim: PathClaim, slot: Disposable): Promise<ClaimState> {
+  return claim.tryTake().then(
+    (state) => {
+      if (state !== 'granted') slot[Symbol.dispose]();
+      return state;
+    },
+    (error) => {
+      slot[Symbol.dispose]();
+      throw error;
+    },
+  );
 }

@@ -43,9 +43,7 @@ export class Slots {
     signal?.throwIfAborted();
     if (this.isFree) this.#taken++;
     else await this.#turns.wait(signal, priority);
-    const lease = new DisposableStack(); // disposing twice releases once
-    lease.defer(() => this.#release());
-    return lease;
+    return new Lease(() => this.#release());
   }
 
   /** Opens twice as many slots as were open, up to the limit. */
@@ -56,5 +54,20 @@ export class Slots {
 
   #release(): void {
     if (!this.#turns.wakeNext(undefined)) this.#taken--;
+  }
+}
+
+/** Disposing twice releases once. */
+class Lease implements Disposable {
+  #release: (() => void) | undefined;
+
+  constructor(release: () => void) {
+    this.#release = release;
+  }
+
+  [Symbol.dispose](): void {
+    const release = this.#release;
+    this.#release = undefined;
+    release?.();
   }
 }

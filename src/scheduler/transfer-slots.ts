@@ -44,14 +44,23 @@ export class TransferSlots {
   }
 
   /** @param size - of what is to be done, in bytes of NAR. */
-  async acquire(kind: SlotKind, signal: AbortSignal, size: number): Promise<Disposable> {
+  acquire(kind: SlotKind, signal: AbortSignal, size: number): Promise<Disposable> {
+    if (size >= LARGE) return this.#acquireLarge(kind, signal, size);
+    return this.#acquire(kind, signal, this.#small++ / Number.MAX_SAFE_INTEGER);
+  }
+
+  async #acquireLarge(kind: SlotKind, signal: AbortSignal, size: number): Promise<Disposable> {
     using held = new DisposableStack();
-    if (size >= LARGE) held.use(await this.#largeSlots.acquire(signal, size));
+    held.use(await this.#largeSlots.acquire(signal, size));
+    held.use(await this.#acquire(kind, signal, size));
+    return held.move();
+  }
+
+  #acquire(kind: SlotKind, signal: AbortSignal, priority: number): Promise<Disposable> {
     const slots = this.#slots[kind];
-    const slot = slots.acquire(signal, size >= LARGE ? size : this.#small++ / Number.MAX_SAFE_INTEGER);
+    const slot = slots.acquire(signal, priority);
     // More at once, as long as that is what the threads lack: in the beginning, and where answers are slow to come.
     if (slots.waiting > 0 && (this.#lookHowBusy() ?? 1) < BUSY) slots.widen();
-    held.use(await slot);
-    return held.move();
+    return slot;
   }
 }

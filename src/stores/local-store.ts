@@ -28,7 +28,7 @@ import { type LocalStoreLayout, layoutOf } from './local-store-layout.ts';
 import { type LocalStoreState, openLocalStoreState, type WritableState } from './local-store-state.ts';
 import { dumpNar, NarRestorer } from './nar-fs.ts';
 import { linksOf } from './optimise/links.ts';
-import { partialLocation } from './partial-location.ts';
+import { isWorthKeeping, partialLocation } from './partial-location.ts';
 import { tryLockPath } from './path-locks.ts';
 import { type Ask, queryClosure, queryPathInfos, queryStep } from './query-closure.ts';
 import { queryAllValidPaths, queryValidPaths } from './query-valid-paths.ts';
@@ -70,6 +70,7 @@ export class LocalStore implements LogStore {
   readonly #settings: Settings;
   readonly #derivations = new DerivationReader(this);
   #state: Promise<LocalStoreState> | undefined;
+  #writableState: Promise<WritableState> | undefined;
   readonly #space: SpaceClaims;
   #swept: Promise<void> | undefined;
 
@@ -316,6 +317,7 @@ export class LocalStore implements LogStore {
 
   /** A file name for the part of a large download that a killed process leaves to the next: see {@link partialLocation}. */
   async partialLocation(info: PathInfo): Promise<string | undefined> {
+    if (!isWorthKeeping(info)) return undefined;
     const { libc } = await this.#writable();
     return await partialLocation({ stateDir: this.stateDir, libc, space: this.#space }, info);
   }
@@ -384,7 +386,12 @@ export class LocalStore implements LogStore {
     return (question) => this.#query((database) => question(database.queries), signal);
   }
 
-  async #writable(): Promise<WritableState> {
+  #writable(): Promise<WritableState> {
+    this.#writableState ??= this.#openWritable();
+    return this.#writableState;
+  }
+
+  async #openWritable(): Promise<WritableState> {
     const { writable } = await this.#open();
     if (writable === undefined) throw new StoreError(`store '${this.uri}' is open for reading only`);
     return writable;

@@ -5,8 +5,8 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { printDigest } from '../formats/hash.ts';
-import { isNarInfo } from '../formats/narinfo.ts';
+import { type Hash, printDigest } from '../formats/hash.ts';
+import { isNarInfo, type NarInfo } from '../formats/narinfo.ts';
 import type { PathInfo } from '../formats/path-info.ts';
 import type { SpaceClaims } from './free-space.ts';
 import { asStoreError } from './fs-errors.ts';
@@ -29,6 +29,13 @@ export interface PartialLocationContext {
   readonly space: Pick<SpaceClaims, 'hasRoomBeside'>;
 }
 
+/** Whether a part of a path's file would be kept. */
+export function isWorthKeeping(
+  info: PathInfo,
+): info is NarInfo & { readonly fileHash: Hash; readonly fileSize: number } {
+  return isNarInfo(info) && info.fileHash !== undefined && (info.fileSize ?? 0) > MIN_PARTIAL_SIZE;
+}
+
 /**
  * Gives the file name for the part of a large download, and removes what others have left for too long.
  *
@@ -39,8 +46,7 @@ export async function partialLocation(
   { stateDir, libc, space }: PartialLocationContext,
   info: PathInfo,
 ): Promise<string | undefined> {
-  if (!isNarInfo(info) || info.fileHash === undefined) return undefined;
-  if (info.fileSize === undefined || info.fileSize <= MIN_PARTIAL_SIZE) return undefined;
+  if (!isWorthKeeping(info)) return undefined;
   const dir = join(stateDir, 'sluice/partial');
   const name = `${info.fileHash.algorithm}-${printDigest(info.fileHash, 'nix32')}`;
   try {

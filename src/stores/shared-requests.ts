@@ -14,16 +14,29 @@ export class SharedRequests<K, V> {
    * Joins the request for `key` that is under way, or starts one. A caller whose signal aborts leaves with its reason;
    * the request itself is aborted when all have left.
    */
-  async run(key: K, signal: AbortSignal | undefined, start: (signal: AbortSignal) => Promise<V>): Promise<V> {
-    signal?.throwIfAborted();
+  run(key: K, signal: AbortSignal | undefined, start: (signal: AbortSignal) => Promise<V>): Promise<V> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
     const shared = this.#running.get(key) ?? this.#start(key, start);
     shared.waiting++;
-    const { promise: left, reject } = Promise.withResolvers<never>();
-    const leave = (): void => reject(signal?.reason);
-    signal?.addEventListener('abort', leave, { once: true });
-    using cleanup = new DisposableStack();
-    cleanup.defer(() => this.#leave(key, shared, signal, leave));
-    return await Promise.race([shared.result, left]);
+    if (signal === undefined) return shared.result;
+    const { promise, resolve, reject } = Promise.withResolvers<V>();
+    const leave = (): void => {
+      reject(signal.reason);
+      this.#leave(key, shared);
+    };
+    signal.addEventListener('abort', leave, { once: true });
+    const stay = (): void => signal.removeEventListener('abort', leave);
+    shared.result.then(
+      (value) => {
+        stay();
+        resolve(value);
+      },
+      (error) => {
+        stay();
+        reject(error);
+      },
+    );
+    return promise;
   }
 
   #start(key: K, start: (signal: AbortSignal) => Promise<V>): Shared<V> {
@@ -38,8 +51,7 @@ export class SharedRequests<K, V> {
     return shared;
   }
 
-  #leave(key: K, shared: Shared<V>, signal: AbortSignal | undefined, leave: () => void): void {
-    signal?.removeEventListener('abort', leave);
+  #leave(key: K, shared: Shared<V>): void {
     shared.waiting--;
     if (shared.waiting > 0 || this.#running.get(key) !== shared) return;
     this.#running.delete(key); // whoever comes now starts anew

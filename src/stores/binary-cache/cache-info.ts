@@ -38,6 +38,11 @@ export class CacheInfo {
     throw new StoreError(`'${this.#transport.uri}' is no binary cache: it has no ${CACHE_INFO}`);
   }
 
+  /** Whether the cache has said in this run that it is one. */
+  get hasAnswered(): boolean {
+    return this.#read !== undefined;
+  }
+
   /** What is known without asking the cache. */
   known(): NixCacheInfo | undefined | Promise<NixCacheInfo | undefined> {
     if (this.#read !== undefined) return this.#read;

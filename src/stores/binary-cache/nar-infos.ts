@@ -98,15 +98,20 @@ export class NarInfos {
 
   async #fetch(path: StorePath, options: QueryOptions): Promise<NarInfo | undefined> {
     const name = narInfoName(path);
-    const [bytes] = await Promise.all([
-      this.#transport.getFile(name, MAX_NARINFO_SIZE, options),
-      this.#cacheInfo.query(options), // at the same time: it is not worth a round trip
-    ]);
+    const getting = this.#transport.getFile(name, MAX_NARINFO_SIZE, options);
+    // At the same time: it is not worth a round trip.
+    const bytes = this.#cacheInfo.hasAnswered ? await getting : await this.#afterCacheInfo(getting, options);
     const text = bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
     const info = text === undefined ? undefined : this.#parse(path, text);
     this.#known.set(path, { value: info, since: this.#now(), recalled: false });
     this.#memory.remembered?.rememberNarInfo(hashPart(path), text);
     return info;
+  }
+
+  /** Of what is no such cache nothing counts. */
+  async #afterCacheInfo<T>(getting: Promise<T>, options: QueryOptions): Promise<T> {
+    const [got] = await Promise.all([getting, this.#cacheInfo.query(options)]);
+    return got;
   }
 
   #tryParse(path: StorePath, text: string | undefined): NarInfo | undefined {

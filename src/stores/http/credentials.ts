@@ -21,6 +21,8 @@ export class Credentials {
   readonly #login: string;
   readonly #password: string;
   readonly #netrcFile: string;
+  /** By origin. */
+  readonly #known = new Map<string, Promise<string | undefined>>();
 
   /**
    * @param base - the cache's URL; user name and password are taken out of it.
@@ -42,7 +44,17 @@ export class Credentials {
    *
    * @throws {StoreError} where the netrc file cannot be read.
    */
-  async authorizationFor(url: URL): Promise<string | undefined> {
+  authorizationFor(url: URL): Promise<string | undefined> {
+    const { origin } = url;
+    const known = this.#known.get(origin);
+    if (known !== undefined) return known;
+    const authorization = this.#authorize(url);
+    this.#known.set(origin, authorization);
+    authorization.catch(() => this.#known.delete(origin));
+    return authorization;
+  }
+
+  async #authorize(url: URL): Promise<string | undefined> {
     const own = url.origin === this.#origin; // no other host is to see the password
     if (own && this.#password !== '') return basic(this.#login, this.#password);
     const login = own && this.#login !== '' ? this.#login : undefined;

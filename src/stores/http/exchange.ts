@@ -52,18 +52,30 @@ export function exchange(
   const { url, headers, signal, watched, expectedSize } = request;
   signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
-  const handler = new ExchangeHandler(request, open, resolve, reject);
   const abort = (): void => handler.fail(signal?.reason);
+  const finish = (): void => {
+    watched.finish();
+    signal?.removeEventListener('abort', abort);
+  };
+  const handler = new ExchangeHandler(
+    request,
+    open,
+    (outcome) => {
+      finish();
+      resolve(outcome);
+    },
+    (error) => {
+      finish();
+      reject(error);
+    },
+  );
   signal?.addEventListener('abort', abort, { once: true });
   watched.queue(url, (error) => handler.breakOff(error));
   if (!handler.isClosed) {
     const path = url.pathname + url.search;
     agent.dispatch({ origin: url.origin, path, method: 'GET', headers: { ...headers }, expectedSize }, handler);
   }
-  return promise.finally(() => {
-    watched.finish();
-    signal?.removeEventListener('abort', abort);
-  });
+  return promise;
 }
 
 class ExchangeHandler implements Dispatcher.DispatchHandler {

@@ -130,7 +130,7 @@ export class HttpTransport implements WritableTransport {
 
   /** @param name - may be a whole URL: narinfo files may point to another host. */
   #locate(name: string): URL {
-    const url = URL.canParse(name, this.#base.href) ? new URL(name, this.#base) : undefined;
+    const url = URL.parse(name, this.#base.href);
     if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
     throw new FormatError('URL', 0, `${quote(name)} names no file of the binary cache '${this.uri}'`);
   }
