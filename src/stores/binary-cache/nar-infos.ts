@@ -12,6 +12,7 @@ import { SharedRequests } from '../shared-requests.ts';
 import type { InfoOptions, QueryOptions } from '../store.ts';
 import type { CacheInfo } from './cache-info.ts';
 import { isFresh, type Memory } from './memory.ts';
+import { UniquePaths } from './unique-paths.ts';
 
 /** In seconds: what was learned longer ago may have changed since. */
 const RECENT = 60;
@@ -29,6 +30,7 @@ export class NarInfos {
   readonly #memory: Memory;
   readonly #now: () => number;
   readonly #known: LruMap<StorePath, Known>;
+  readonly #paths = new UniquePaths();
   // A patient caller must not fail with an impatient one.
   readonly #patient = new SharedRequests<StorePath, NarInfo | undefined>();
   readonly #impatient = new SharedRequests<StorePath, NarInfo | undefined>();
@@ -125,7 +127,9 @@ export class NarInfos {
 
   #parse(path: StorePath, text: string): NarInfo {
     const info = this.#parseText(path, text);
-    if (info.path === path) return info;
+    if (info.path === path) {
+      return { ...info, path, references: info.references.map((reference) => this.#paths.of(reference)) };
+    }
     const [wanted, got] = [path, info.path].map((each) => printStorePath(this.#storeDir, each));
     throw new FormatError(
       'narinfo',
