@@ -149,6 +149,9 @@ export interface PathClaim extends Disposable {
 
 /** What a goal may ask beside, that makes paths valid in the local store. */
 export interface LocalGoalContext extends GoalContext {
+  /** Aborts the signal with a reason of the goal's own: what it has begun is given up, and then it ends by itself. */
+  abort(reason: Error): void;
+
   /** What to substitute from, in the order in which it is tried, as soon as that is known. */
   substituters(): readonly Substituter[] | Promise<readonly Substituter[]>;
 

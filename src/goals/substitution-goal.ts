@@ -37,8 +37,13 @@ export class SubstitutionGoal implements Goal {
     if (await context.isValidPath(this.path)) return { state: 'succeeded', how: 'alreadyValid' };
     const substituters = await context.substituters();
     const attempt = (candidate: Candidate): Promise<GoalResult> => this.#substitute(candidate, context);
-    const result = await trySubstituters(this.path, substituters, context, attempt);
-    return result ?? { state: 'noSubstituters', failure: this.#noSubstituters(substituters) };
+    try {
+      const result = await trySubstituters(this.path, substituters, context, attempt);
+      return result ?? { state: 'noSubstituters', failure: this.#noSubstituters(substituters) };
+    } catch (error) {
+      if (error instanceof ReferenceFailure) return error.result;
+      throw error;
+    }
   }
 
   /**
@@ -49,27 +54,21 @@ export class SubstitutionGoal implements Goal {
   async #substitute(candidate: Candidate, context: LocalGoalContext): Promise<GoalResult> {
     const { info } = candidate;
     const voucher = await this.#check(candidate);
-    context.signal.throwIfAborted();
-    // Aborts with the goal, and when a reference fails. AbortSignal.any would do, but costs more than the rest of this.
-    const attempt = new AbortController();
-    const { signal } = attempt;
-    using cleanup = new DisposableStack();
-    const cancel = (): void => attempt.abort(context.signal.reason);
-    context.signal.addEventListener('abort', cancel, { once: true });
-    cleanup.defer(() => context.signal.removeEventListener('abort', cancel));
-
+    const { signal } = context;
+    signal.throwIfAborted();
+    let isGivenUp = false;
     const abort = (ended: WaitResult): void => {
-      if (!ended.ok) attempt.abort(new ReferenceFailure(this.#incomplete(ended)));
+      if (!ended.ok && !isGivenUp) context.abort(new ReferenceFailure(this.#incomplete(ended)));
     };
     const references = info.references.filter((reference) => reference !== this.path);
-    context.waitFor(references).then(abort, () => {}); // rejects only when cancelled, which context.signal tells, too
+    context.waitFor(references).then(abort, () => {}); // rejects only when cancelled, which the signal tells, too
     try {
       using claim = context.claim(this.path);
       const location = await transfer(candidate, voucher, context, signal, claim);
       if (location === undefined) return { state: 'succeeded', how: 'alreadyValid' };
       return await this.#register({ info, location, isLocked: claim.isLocked }, context, signal);
     } catch (error) {
-      if (error instanceof ReferenceFailure) return error.result;
+      isGivenUp = true; // another substituter may have the path with other references
       // The local store's fault, such as a full disk: no other substituter would do better.
       if (error instanceof SluiceError && error.code === 'ERR_STORE') return { state: 'failed', failure: error };
       throw error;

@@ -52,19 +52,20 @@ export class GoalNode<G extends Goal = Goal> implements RankedNode<GoalNode<G>> 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#cancelled) this.#abort();
+      if (this.#cancelled) this.abort(this.#reason());
     }
     return this.#controller.signal;
   }
 
   cancel(): void {
     this.#cancelled = true;
-    this.#abort();
+    this.abort(this.#reason());
     for (const wait of this.waitsFor ?? []) wait.cancel(this.#reason());
   }
 
-  #abort(): void {
-    this.#controller?.abort(this.#reason());
+  /** Aborts the signal, as far as anybody has looked at it. */
+  abort(reason: Error): void {
+    this.#controller?.abort(reason);
   }
 
   #reason(): DOMException {

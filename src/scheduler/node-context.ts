@@ -15,7 +15,10 @@ import type { Substituter } from '../substituters/substituter.ts';
 import type { GoalGraph, GoalNode } from './goal-graph.ts';
 
 /** What is the same for all goals. */
-export type SharedContext = Omit<DerivationContext, 'priority' | 'settle' | 'signal' | 'waitFor' | 'waitForNeeds'>;
+export type SharedContext = Omit<
+  DerivationContext,
+  'abort' | 'priority' | 'settle' | 'signal' | 'waitFor' | 'waitForNeeds'
+>;
 
 /** How goals come to others that they need. */
 export interface OtherGoals<G extends Goal> {
@@ -39,6 +42,10 @@ export class NodeContext<G extends Goal> implements DerivationContext {
 
   get signal(): AbortSignal {
     return this.#node.signal;
+  }
+
+  abort(reason: Error): void {
+    this.#node.abort(reason);
   }
 
   get priority(): () => number {

@@ -62,10 +62,13 @@ interface FakeOptions {
 }
 
 /** Runs the goal in a context that answers by hand, and says what it did, in order. */
-async function run(options: FakeOptions, signal = new AbortController().signal): Promise<[GoalResult, string[]]> {
+async function run(options: FakeOptions, cancelled?: AbortSignal): Promise<[GoalResult, string[]]> {
   const did: string[] = [];
+  const controller = new AbortController();
+  cancelled?.addEventListener('abort', () => controller.abort(cancelled.reason));
   const context: LocalGoalContext = {
-    signal,
+    signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
     substituters: () => (options.substituters ?? []).map(watched),
     claim: () => ({
       isLocked: true,
