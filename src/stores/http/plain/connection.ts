@@ -24,12 +24,19 @@ export interface ConnectOptions {
   readonly probeAfter: number;
   /** Milliseconds from any beginning; never goes back. */
   readonly now?: (() => number) | undefined;
+  /** For how many milliseconds this thread has had nothing to do, in all. */
+  readonly idle?: (() => number) | undefined;
 }
 
 /** Who is told of a connection. */
 export interface ConnectionOwner {
-  /** A response has begun, so many milliseconds after nothing else could come. */
-  answered(milliseconds: number): void;
+  /**
+   * A response has begun.
+   *
+   * @param took - milliseconds since nothing else could come.
+   * @param idle - for how many of them this thread had nothing to do: the rest may be its own fault.
+   */
+  answered(took: number, idle: number): void;
   /** A response has come to its end, and the connection is good for more requests. */
   released(connection: PlainConnection): void;
   /** The connection is gone. */
@@ -44,6 +51,7 @@ export class PlainConnection implements Carrier {
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
   readonly #now: () => number;
+  readonly #idle: () => number;
   /** In the order in which they will be answered. */
   readonly #requests: PlainRequest[] = [];
   /** What is to be sent at the end of the turn. */
@@ -64,9 +72,10 @@ export class PlainConnection implements Carrier {
   /** Ends it when it has been idle, or has tried to connect, for too long. */
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ host, port, connectTimeout, probeAfter, now }: ConnectOptions, owner: ConnectionOwner) {
+  constructor({ host, port, connectTimeout, probeAfter, now, idle }: ConnectOptions, owner: ConnectionOwner) {
     this.#owner = owner;
     this.#now = now ?? (() => performance.now());
+    this.#idle = idle ?? (() => performance.nodeTiming.idleTime);
     this.#socket = connect({
       host,
       port,
@@ -114,7 +123,7 @@ export class PlainConnection implements Carrier {
     this.#output += request.text;
     this.#requests.push(request);
     request.isAhead = this.#requests.length > 1;
-    if (!request.isAhead) request.begin(this.#now());
+    if (!request.isAhead) request.begin(this.#now(), this.#idle());
   }
 
   flush(): void {
@@ -215,7 +224,7 @@ export class PlainConnection implements Carrier {
     this.#left = head.length ?? 0;
     this.#chunks = head.length === undefined ? new Chunks() : undefined;
     this.#isLast ||= head.isLast;
-    this.#owner.answered(this.#now() - request.since);
+    this.#owner.answered(this.#now() - request.since, this.#idle() - request.idleBefore);
     request.handler.onResponseStart?.(request, head.status, head.headers);
     return true;
   }
@@ -239,7 +248,7 @@ export class PlainConnection implements Carrier {
     this.#hasAnswered = true;
     request.carrier = undefined;
     if (this.#isLast) this.#close(undefined);
-    else this.#requests[0]?.begin(this.#now());
+    else this.#requests[0]?.begin(this.#now(), this.#idle());
     request.handler.onResponseEnd?.(request, {});
     if (this.#isOpen) this.#owner.released(this);
   }

@@ -9,9 +9,12 @@
 import { type ConnectionOwner, type ConnectOptions, PlainConnection } from './connection.ts';
 import type { PlainRequest } from './request.ts';
 
-/** An answer that begins within so many milliseconds is quick. */
+/**
+ * An answer that begins within so many milliseconds is quick, and one for which this thread had nothing else to do for as
+ * long is not. What is neither says little: it may have been there, and this thread too busy to look.
+ */
 const QUICK = 5;
-/** After so many answers in a row that were not, neither is the server. */
+/** After so many answers in a row that were not, neither is the server; of the first so many, a single one is enough. */
 const PATIENCE = 16;
 /** Requests that one connection carries at once, to a server that is quick. */
 const DEPTH = 16;
@@ -41,8 +44,9 @@ export class PlainOrigin implements ConnectionOwner {
   #unsent: PlainConnection[] = [];
   /** The one that requests of this turn go to, where they share one. */
   #shared: PlainConnection | undefined;
-  /** Answers in a row that were not quick. */
-  #slow = PATIENCE;
+  #answers = 0;
+  /** Those that were not quick, since the last that was. */
+  #slow = 0;
   #watch: NodeJS.Timeout | undefined;
 
   /** @param leave - takes requests to a server whose answers are not understood here. */
@@ -63,8 +67,10 @@ export class PlainOrigin implements ConnectionOwner {
     for (const connection of [...this.#connections]) connection.destroy(error);
   }
 
-  answered(milliseconds: number): void {
-    this.#slow = milliseconds < QUICK ? 0 : this.#slow + 1;
+  answered(took: number, idle: number): void {
+    this.#answers++;
+    if (took < QUICK) [this.#slow, this.#answers] = [0, PATIENCE];
+    else if (idle >= QUICK) this.#slow += this.#answers < PATIENCE ? PATIENCE : 1;
   }
 
   released(connection: PlainConnection): void {
@@ -90,10 +96,14 @@ export class PlainOrigin implements ConnectionOwner {
     this.#leave([...requests, ...this.#queue.splice(0)]);
   }
 
+  get #isQuick(): boolean {
+    return this.#answers >= PATIENCE && this.#slow < PATIENCE;
+  }
+
   #choose(request: PlainRequest): PlainConnection | undefined {
     // What has failed once gets a connection that nobody else has used, where there may be one more.
     if (request.hasMoved) return this.#connect() ?? this.#idle.pop();
-    if (this.#slow < PATIENCE && request.isSmall) return this.#share();
+    if (this.#isQuick && request.isSmall) return this.#share();
     return this.#idle.pop() ?? this.#connect();
   }
 

@@ -32,6 +32,8 @@ export class PlainRequest implements Dispatcher.DispatchController {
   isAhead = false;
   /** Since when nothing but its answer can come next; in milliseconds. */
   since = 0;
+  /** For how many milliseconds the thread had had nothing to do by then. */
+  idleBefore = 0;
   aborted = false;
   paused = false;
   reason: Error | null = null;
@@ -57,8 +59,9 @@ export class PlainRequest implements Dispatcher.DispatchController {
   }
 
   /** Its answer comes next, from now on. Whoever had it aborted says so here. */
-  begin(now: number): void {
+  begin(now: number, idle: number): void {
     this.since = now;
+    this.idleBefore = idle;
     this.handler.onRequestStart?.(this, undefined);
   }
 

@@ -3,12 +3,18 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import type { Dispatcher } from 'undici';
 import type { HttpAgent } from '../../../../src/stores/http/agent.ts';
-import { PlainAgent } from '../../../../src/stores/http/plain/agent.ts';
+import { PlainAgent, type PlainAgentOptions } from '../../../../src/stores/http/plain/agent.ts';
 import type { DispatchOptions } from '../../../../src/stores/http/plain/request.ts';
 import { resetSocket } from '../../../support/reset-socket.ts';
 
 /** By a clock that stands still every server is quick. */
-const OPTIONS = { limit: 64, connectTimeout: 10_000, keepAlive: 10_000, probeAfter: 10_000, now: () => 0 };
+const OPTIONS: PlainAgentOptions = {
+  limit: 64,
+  connectTimeout: 10_000,
+  keepAlive: 10_000,
+  probeAfter: 10_000,
+  now: () => 0,
+};
 const NONE: HttpAgent = { dispatch: () => assert.fail('nobody else is asked'), destroy: async () => {} };
 
 /** One connection, as the server sees it. */
@@ -120,6 +126,28 @@ describe('plain requests', () => {
     await Promise.all(numbers(20).map((name) => ask(agent, origin, name, undefined, { expectedSize: 1_000_000 })));
     assert.equal(peers.length, 20);
   });
+
+  for (const [why, waits, shares] of [
+    ['share them still where it is this thread that is late', false, true],
+    ['have a connection each again where this thread has to wait for the server', true, false],
+  ] as const) {
+    test(why, async () => {
+      await using resources = new AsyncDisposableStack();
+      const { origin, peers } = await serve(resources, answerAll);
+      let time = 0;
+      let step = 0;
+      const now = (): number => {
+        time += step;
+        return time;
+      };
+      const agent = open(resources, NONE, { ...OPTIONS, now, idle: () => (waits ? time : 0) });
+      await ask(agent, origin, 'first');
+      step = 10; // whenever somebody looks
+      for (const name of numbers(20)) await ask(agent, origin, name);
+      await Promise.all(numbers(64).map((name) => ask(agent, origin, name)));
+      assert.equal(peers.length <= 4, shares, `${peers.length} connections`);
+    });
+  }
 
   test('wait where there are as many connections as there may be', async () => {
     await using resources = new AsyncDisposableStack();
