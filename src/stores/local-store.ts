@@ -258,8 +258,7 @@ export class LocalStore implements LogStore {
    */
   async addTempRoots(paths: Iterable<StorePath>, { signal }: QueryOptions = {}): Promise<void> {
     const { tempRoots } = await this.#writable();
-    const full = [...paths].map((path) => printStorePath(this.storeDir, path));
-    await tempRoots.add(full, signal);
+    await tempRoots.addPaths(this.storeDir, paths, signal);
   }
 
   /** Makes a symlink to a path, and that a root: see {@link addIndirectRoot}. */

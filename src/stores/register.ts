@@ -95,9 +95,11 @@ export async function registerStaged(
   return batch.map(({ info }) => outcomes.get(info.path)!);
 }
 
-function mentioned(storeDir: StoreDir, batch: readonly StagedPath[]): Set<string> {
-  const paths = batch.flatMap(({ info }) => [info.path, ...info.references]);
-  return new Set(paths.map((path) => printStorePath(storeDir, path)));
+function* mentioned(batch: readonly StagedPath[]): Generator<StorePath> {
+  for (const { info } of batch) {
+    yield info.path;
+    yield* info.references;
+  }
 }
 
 interface GroupOptions {
@@ -117,7 +119,7 @@ async function registerGroup(
   const { database, storeDir } = context;
   const outcomes = new Outcomes(context, group, { tell, before });
   const named = outcomes.filter(group, (staged) => checkStaged(staged, storeDir));
-  await context.tempRoots.add(mentioned(storeDir, named), signal);
+  await context.tempRoots.addPaths(storeDir, mentioned(named), signal);
   const fit = await checkDerivations(context, named, outcomes, signal);
 
   await using afterwards = new AsyncDisposableStack();
@@ -304,7 +306,7 @@ function lockIfFree(
   putOff: ReadonlySet<StorePath>,
 ): boolean {
   const { path, references } = staged.info;
-  if (references.some((reference) => reference !== path && putOff.has(reference))) return false;
+  if (putOff.size > 0 && references.some((reference) => reference !== path && putOff.has(reference))) return false;
   if (staged.isLocked) return true;
   const lock = tryLockPath(context.libc, realPathOf(context, staged));
   locks.use(lock);

@@ -12,6 +12,7 @@ import { open } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { StoreError } from '../errors.ts';
+import { printStorePath, type StoreDir, type StorePath } from '../formats/store-path.ts';
 import { backOff } from './back-off.ts';
 import { asStoreError } from './fs-errors.ts';
 import type { Libc } from './libc.ts';
@@ -30,6 +31,7 @@ export class TempRoots implements Disposable {
   readonly #stateDir: string;
   readonly #resources = new DisposableStack();
   readonly #known = new Set<string>();
+  readonly #knownPaths = new Set<StorePath>();
   #files: Files | undefined;
 
   constructor(libc: Libc, stateDir: string) {
@@ -55,6 +57,18 @@ export class TempRoots implements Disposable {
     const { roots } = this.#files;
     await this.#tell(this.#files, fresh, () => this.#write(roots, fresh), signal);
     for (const path of fresh) this.#known.add(path);
+  }
+
+  /** The same for paths of one store directory, most of which may have been added before. */
+  async addPaths(storeDir: StoreDir, paths: Iterable<StorePath>, signal?: AbortSignal): Promise<void> {
+    const fresh = new Set<StorePath>();
+    for (const path of paths) if (!this.#knownPaths.has(path)) fresh.add(path);
+    if (fresh.size === 0) return;
+    await this.add(
+      Array.from(fresh, (path) => printStorePath(storeDir, path)),
+      signal,
+    );
+    for (const path of fresh) this.#knownPaths.add(path);
   }
 
   /**
