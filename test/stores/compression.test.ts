@@ -211,6 +211,20 @@ describe('a codec', () => {
     });
   }
 
+  test('of zstd has nothing left of a file that was cut off, nor of one that was given up', async () => {
+    const file = await encode('zstd', MIXED);
+    for (const length of [4, 1_000, file.length - 1]) {
+      await assert.rejects(
+        pump((sink) => openDecoder('zstd', sink), file.subarray(0, length)),
+        FormatError,
+      );
+      const abandoned = openDecoder('zstd', () => {});
+      await abandoned.push(file.subarray(0, length));
+      abandoned[Symbol.dispose]();
+      assert.deepEqual(await pump((sink) => openDecoder('zstd', sink), file, 999), MIXED);
+    }
+  });
+
   test('does not share its buffer with one whose sink still holds it', async () => {
     const file = await encode('gzip', HELLO);
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -87,12 +87,30 @@ const MAX_SPARE_OUTPUT = 1024 * 1024;
 export function openNodeDecoder(format: NodeFormat): Engine {
   const { decoder, flush } = FORMATS[format];
   if (format !== 'zstd') return new NodeEngine(internalsOf(decoder()), flush);
-  return new NodeEngine(spareDecoders.pop() ?? internalsOf(decoder()), flush, (used, output) => {
-    if (output > MAX_SPARE_OUTPUT || spareDecoders.length >= MAX_SPARE) return false;
-    used._handle.reset();
-    spareDecoders.push(used);
-    return true;
-  });
+  return new NodeEngine(spareDecoders.pop() ?? internalsOf(decoder()), flush, keepDecoder);
+}
+
+function keepDecoder(used: Internals, output: number): boolean {
+  if (output > MAX_SPARE_OUTPUT || spareDecoders.length >= MAX_SPARE) return false;
+  noticesCut ??= findOutNoticesCut();
+  // At the end of a frame it is as new, and Node's reset makes another one.
+  if (!noticesCut) used._handle.reset();
+  spareDecoders.push(used);
+  return true;
+}
+
+/** Whether zstd that ends without an error is at the end of a frame: older releases of Node 24 are silent elsewhere, too. */
+let noticesCut: boolean | undefined;
+const CUT_FRAME = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd);
+
+function findOutNoticesCut(): boolean {
+  const { decoder, flush } = FORMATS.zstd;
+  const engine = new NodeEngine(internalsOf(decoder()), flush);
+  const output = new Uint8Array(1);
+  engine.step(CUT_FRAME, 0, output, false);
+  const problem = engine.step(CUT_FRAME, CUT_FRAME.length, output, true);
+  engine.close();
+  return problem !== undefined;
 }
 
 /** @param level - as the library counts them; undefined for its default. */
@@ -110,6 +128,7 @@ class NodeEngine implements Engine {
   readonly #internals: Internals;
   readonly #flush: Format['flush'];
   readonly #keep: Keep | undefined;
+  #input = 0;
   #output = 0;
   #problem: string | undefined;
 
@@ -124,11 +143,13 @@ class NodeEngine implements Engine {
 
   step(input: Uint8Array, offset: number, output: Uint8Array, last: boolean): string | undefined {
     const left = input.length - offset;
+    if (last && this.#input === 0 && this.#keep !== undefined) return 'it is empty'; // one used before sees no fault in it
     const { _handle: handle, _writeState: state } = this.#internals;
     handle.writeSync(this.#flush[last ? 1 : 0], input, offset, left, output, 0, output.length);
     const [outputLeft, inputLeft] = state as unknown as [number, number]; // its length is 2, always
     this.consumed = left - inputLeft;
     this.produced = output.length - outputLeft;
+    this.#input += this.consumed;
     this.#output += this.produced;
     this.ended = last && outputLeft > 0;
     return this.#problem;
