@@ -141,6 +141,7 @@ await build({
   entryPoints: [
     { in: 'src/cli/main.ts', out: 'src/cli/main' },
     { in: 'workers/thread.ts', out: 'workers/thread' },
+    { in: 'workers/hash.ts', out: 'workers/hash' },
     { in: piscinaThread, out: 'src/cli/worker' },
   ],
   plugins: [loadedScripts, lazyAssert, builtins],

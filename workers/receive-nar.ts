@@ -1,11 +1,16 @@
 /** What all transfers out of a store have in common: a NAR is downloaded, decompressed and checked, and timed. */
+import { extname } from 'node:path';
 import type { Reply, Request } from '../src/pool/messages.ts';
 import { Throttle } from '../src/pool/rate-limit.ts';
 import type { JobContext } from '../src/pool/serve.ts';
 import { Stopwatch } from '../src/pool/stopwatch.ts';
+import { openHashThread } from '../src/stores/hash-thread.ts';
 import { openStoreOnce } from '../src/stores/open-store.ts';
 import type { Sink } from '../src/stores/store.ts';
 import { verifyNar } from '../src/stores/verify-nar.ts';
+
+/** Where compiled code is, it is compiled, too. */
+const HASH_ENTRY = new URL(`./hash${extname(import.meta.url)}`, import.meta.url);
 
 /**
  * @param write - takes the bytes, which count only when this has not thrown; where it is missing nothing is written.
@@ -13,7 +18,7 @@ import { verifyNar } from '../src/stores/verify-nar.ts';
  */
 export async function receiveNar(
   { from, info, partial, impatient }: Omit<Request<'substitute'>, 'destination'>,
-  { settings, signal, progress, downloadLimit }: JobContext,
+  { settings, signal, progress, downloadLimit, hasSpareCore }: JobContext,
   write?: (chunk: Uint8Array) => void,
 ): Promise<Reply<'fetch'>> {
   const stopwatch = new Stopwatch();
@@ -44,7 +49,8 @@ export async function receiveNar(
       synchronous: throttle.neverRests,
     });
   };
-  const nar = verifyNar(source.storeDir, info, download, source.uri);
+  await using hasher = hasSpareCore ? openHashThread(HASH_ENTRY, info.narHash.algorithm) : undefined;
+  const nar = verifyNar(source.storeDir, info, download, source.uri, hasher);
   await nar((chunk) => {
     stopwatch.spent('hash');
     signal.throwIfAborted();

@@ -29,7 +29,10 @@ export interface Timings {
   readonly wait: number;
   /** From the first byte to the last file: receive, decompress, hash, unpack. */
   readonly unpack: number;
-  /** What of `unpack` the thread spent decompressing; hashing; parsing the NAR and writing files. */
+  /**
+   * What of `unpack` the thread spent decompressing; hashing, or handing over to a thread that hashes; parsing the NAR
+   * and writing files.
+   */
   readonly decode: number;
   readonly hash: number;
   readonly write: number;
@@ -302,10 +305,16 @@ export interface SharedLimit {
   readonly memory: SharedArrayBuffer;
 }
 
+export interface StartMessage<N extends JobName> {
+  readonly job: number;
+  readonly name: N;
+  readonly request: Request<N>;
+  /** See JobContext; left out where it is not so. */
+  readonly hasSpareCore?: boolean;
+}
+
 /** Main thread to worker, over its port. A job is known by its number: its place in the progress memory, too. */
-export type JobMessage =
-  | { readonly job: number; readonly name: JobName; readonly request: Request<JobName> }
-  | { readonly job: number; readonly name: 'cancel' };
+export type JobMessage = StartMessage<JobName> | { readonly job: number; readonly name: 'cancel' };
 
 /** Worker to main thread: how a job ended. */
 export interface JobReply {

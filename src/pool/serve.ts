@@ -1,7 +1,17 @@
 /** A worker thread's side of the pool: takes jobs from its port and answers how each ended. */
 import { encodeError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
-import type { JobMessage, JobName, Notice, Outcome, Reply, Request, ThreadMessage, ThreadTask } from './messages.ts';
+import type {
+  JobMessage,
+  JobName,
+  Notice,
+  Outcome,
+  Reply,
+  Request,
+  StartMessage,
+  ThreadMessage,
+  ThreadTask,
+} from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { ProgressMemory } from './progress-memory.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -16,6 +26,8 @@ export interface JobContext {
   readonly tell: (notice: Notice) => void;
   /** That of all threads together, where there is one. */
   readonly downloadLimit?: RateLimit | undefined;
+  /** Whether the job is large, and nobody needed another core when it began: it may start a thread of its own. */
+  readonly hasSpareCore?: boolean | undefined;
 }
 
 /** Where progress is told: cheap enough for every chunk. */
@@ -45,12 +57,13 @@ export function serveJobs(handlers: Handlers): ServeThread {
     const memory = new ProgressMemory(progress);
     const outbox = new Outbox<ThreadMessage>(port);
 
-    async function start<N extends JobName>(job: number, name: N, request: Request<N>): Promise<void> {
+    async function start<N extends JobName>({ job, name, request, hasSpareCore }: StartMessage<N>): Promise<void> {
       const controller = new AbortController();
       running.set(job, controller);
       const context = {
         settings,
         downloadLimit,
+        hasSpareCore,
         signal: controller.signal,
         tell: (notice: Notice) => outbox.push({ job, notice }),
         progress: {
@@ -68,7 +81,7 @@ export function serveJobs(handlers: Handlers): ServeThread {
     port.on('message', (messages: readonly JobMessage[]) => {
       for (const message of messages) {
         if (message.name === 'cancel') running.get(message.job)?.abort();
-        else void start(message.job, message.name, message.request);
+        else void start(message);
       }
     });
     return new Promise((resolve) => port.once('close', resolve));

@@ -16,6 +16,8 @@ import { WorkerThread } from './worker-thread.ts';
 const PROGRESS_INTERVAL = 100;
 /** Bytes that a thread has to have before it that another is worth its start, of about 0.1 s. */
 const ENOUGH_FOR_ANOTHER = 8 * 1024 * 1024;
+/** Bytes of NAR that are worth a second thread for one job, of about 0.03 s. */
+const ENOUGH_FOR_TWO_CORES = 64 * 1024 * 1024;
 /** Asked once: it is a system call, and the question is put for every job. */
 const CORES = availableParallelism();
 /** A thread that is busier than this has no time for more. */
@@ -39,6 +41,8 @@ export interface WorkerPoolOptions {
   readonly settings: Settings;
   /** Jobs that may be under way at once in one thread; more wait their turn. */
   readonly concurrency?: number | undefined;
+  /** Jobs of so many bytes may use two cores, where one is free; by default 64 MiB. */
+  readonly twoCoresFrom?: number | undefined;
   /** What runs in the threads, if not workers/thread.ts: for tests. */
   readonly entry?: URL | undefined;
 }
@@ -48,6 +52,7 @@ export class WorkerPool implements AsyncDisposable {
   readonly threads: number;
   readonly #settings: Settings;
   readonly #concurrency: number;
+  readonly #twoCoresFrom: number;
   readonly #downloadLimit: SharedLimit | undefined;
   readonly #piscina: Piscina;
   readonly #running = new Set<WorkerThread>();
@@ -59,10 +64,11 @@ export class WorkerPool implements AsyncDisposable {
   #watch: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor({ settings, concurrency = 64, entry }: WorkerPoolOptions) {
+  constructor({ settings, concurrency = 64, twoCoresFrom = ENOUGH_FOR_TWO_CORES, entry }: WorkerPoolOptions) {
     this.threads = settings.workerThreads || CORES;
     this.#settings = settings;
     this.#concurrency = concurrency;
+    this.#twoCoresFrom = twoCoresFrom;
     this.#downloadLimit = makeSharedLimit(settings.downloadSpeed);
     this.#piscina = takeThreads(entry);
   }
@@ -81,7 +87,8 @@ export class WorkerPool implements AsyncDisposable {
     using cleanup = new DisposableStack();
     this.#begin();
     cleanup.defer(() => this.#end());
-    const job = thread.start(name, request, { weight: weight ?? 0, ended, onNotice });
+    const hasSpareCore = weight !== undefined && weight >= this.#twoCoresFrom && this.#hasSpareCore(thread);
+    const job = thread.start(name, request, { weight: weight ?? 0, ended, onNotice, hasSpareCore });
     const cancel = (): void => thread.cancel(job);
     signal?.addEventListener('abort', cancel, { once: true });
     cleanup.defer(() => signal?.removeEventListener('abort', cancel));
@@ -113,6 +120,16 @@ export class WorkerPool implements AsyncDisposable {
     const another =
       best === undefined || weight === undefined || best.hasMoreThan(ENOUGH_FOR_ANOTHER) || this.#couldUseAnother();
     return another ? this.#startThread() : best;
+  }
+
+  /** Whether a core is left for a job of `chosen` beside that of the thread: no other thread, or large job, has it. */
+  #hasSpareCore(chosen: WorkerThread): boolean {
+    let taken = 0;
+    for (const thread of this.#running) {
+      if (thread === chosen || thread.hasMoreThan(ENOUGH_FOR_ANOTHER)) taken++;
+      taken += thread.spareCores;
+    }
+    return taken < Math.min(this.threads, CORES);
   }
 
   async #room(weight: number | undefined, signal: AbortSignal | undefined): Promise<WorkerThread> {

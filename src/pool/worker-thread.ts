@@ -25,6 +25,7 @@ interface Running {
   readonly resolve: (outcome: Outcome<JobName>) => void;
   readonly reject: (error: InternalError) => void;
   readonly onNotice: ((notice: Notice) => void) | undefined;
+  readonly hasSpareCore: boolean;
 }
 
 export interface StartOptions {
@@ -33,6 +34,8 @@ export interface StartOptions {
   /** Gets the outcome, or an error where the thread has died. */
   readonly ended: PromiseWithResolvers<Outcome<JobName>>;
   readonly onNotice?: ((notice: Notice) => void) | undefined;
+  /** See JobContext; by default it is not so. */
+  readonly hasSpareCore?: boolean;
 }
 
 export class WorkerThread {
@@ -84,6 +87,13 @@ export class WorkerThread {
     return load;
   }
 
+  /** How many cores its jobs may use beside its own. */
+  get spareCores(): number {
+    let cores = 0;
+    for (const { hasSpareCore } of this.#running.values()) if (hasSpareCore) cores++;
+    return cores;
+  }
+
   /** Whether its jobs have more left to do than so many bytes: where that is easy to tell, it is. */
   hasMoreThan(bytes: number): boolean {
     return this.#begun > bytes && this.load > bytes;
@@ -94,13 +104,17 @@ export class WorkerThread {
    *
    * @returns the job's number, good until it has ended.
    */
-  start(name: JobName, request: Request<JobName>, { weight, ended, onNotice }: StartOptions): number {
+  start(
+    name: JobName,
+    request: Request<JobName>,
+    { weight, ended, onNotice, hasSpareCore = false }: StartOptions,
+  ): number {
     const job = this.#free.pop()!;
     if (this.#running.size === 0) this.#port.ref();
     this.#begun += JOB_LOAD + weight;
-    this.#running.set(job, { name, weight, resolve: ended.resolve, reject: ended.reject, onNotice });
+    this.#running.set(job, { name, weight, resolve: ended.resolve, reject: ended.reject, onNotice, hasSpareCore });
     this.#progress.reset(job);
-    this.#outbox.push({ job, name, request });
+    this.#outbox.push(hasSpareCore ? { job, name, request, hasSpareCore } : { job, name, request });
     return job;
   }
 

@@ -8,17 +8,30 @@ import type { PathInfo } from '../formats/path-info.ts';
 import { printStorePath, type StoreDir } from '../formats/store-path.ts';
 import type { NarSource } from './store.ts';
 
+/** Computes the hash of a NAR from chunks that are the caller's again on return: one of node:crypto, or its like. */
+export interface NarHasher {
+  update(chunk: Uint8Array): unknown;
+  /** Of all that came; called once. */
+  digest(): Uint8Array | Promise<Uint8Array>;
+}
+
 /**
  * Passes the bytes of `nar` on and checks them against `info`: size, hash, and content address where there is one. A
  * NAR that goes on past `info.narSize` is cut off at once: the chunk that goes too far does not reach the sink.
  *
  * @param from - URI of the store that the NAR comes from, for messages.
+ * @param hasher - a new one, by the algorithm of `info.narHash`; node:crypto's where none is given.
  * @returns a source that throws a {@link HashMismatchError} at its end when something differs.
  */
-export function verifyNar(storeDir: StoreDir, info: PathInfo, nar: NarSource, from?: string): NarSource {
+export function verifyNar(
+  storeDir: StoreDir,
+  info: PathInfo,
+  nar: NarSource,
+  from?: string,
+  hasher: NarHasher = createHash(info.narHash.algorithm),
+): NarSource {
   return async (sink) => {
     const what = `NAR of '${printStorePath(storeDir, info.path)}'${from === undefined ? '' : ` from '${from}'`}`;
-    const hasher = createHash(info.narHash.algorithm);
     const contents = contentHasher(info);
     let size = 0;
     await nar((chunk) => {
@@ -29,7 +42,7 @@ export function verifyNar(storeDir: StoreDir, info: PathInfo, nar: NarSource, fr
       return sink(chunk);
     });
     if (size !== info.narSize) throw new HashMismatchError(what, `${info.narSize} bytes`, `${size} bytes`);
-    compare(what, info.narHash, hasher.digest());
+    compare(what, info.narHash, await hasher.digest());
     if (contents !== undefined) compare(`content address of ${what}`, info.contentAddress!.hash, contents.digest());
   };
 }

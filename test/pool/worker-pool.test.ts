@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdtempDisposable, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../src/errors.ts';
 import { printHash } from '../../src/formats/hash.ts';
 import type { Notice } from '../../src/pool/messages.ts';
-import { WorkerPool } from '../../src/pool/worker-pool.ts';
+import { type RunOptions, WorkerPool } from '../../src/pool/worker-pool.ts';
 import { makeSettings } from '../../src/settings.ts';
 import { run } from '../support/run.ts';
 
@@ -126,6 +126,37 @@ describe('the worker pool', () => {
     const [first, second, third] = await threadsOf(pool, [5 * MIB, 4 * MIB, 1]);
     assert.equal(first, second);
     assert.notEqual(first, third);
+  });
+
+  const anyCores = availableParallelism() > 1 ? 1 : 0;
+  const large = { weight: 64 * MIB };
+  const SPARE_CORES: readonly [string, RunOptions, { threads?: number; beside?: RunOptions }, number][] = [
+    ['a large job that is alone', large, {}, anyCores],
+    ['a large job beside a small one', large, { beside: { weight: MIB } }, anyCores],
+    ['a large job where there is one thread', large, { threads: 1 }, 0],
+    ['a large job beside another, which has that core', large, { beside: large }, 0],
+    ['a large job beside another thread that has much to do', large, { beside: { weight: 9 * MIB } }, 0],
+    ['a small job', { weight: MIB }, {}, 0],
+    ['a job of unknown weight', {}, {}, 0],
+  ];
+  for (const [what, options, { threads = 2, beside }, cores] of SPARE_CORES) {
+    test(`${cores === anyCores ? 'lets' : 'does not let'} ${what} use two cores`, async () => {
+      await using pool = new WorkerPool({ settings: makeSettings({ workerThreads: threads }), entry });
+      const controller = new AbortController();
+      const { signal } = controller;
+      const other = beside && pool.run('hashPath', { realPath: 'hang' }, { ...beside, signal });
+      const { narSize } = await pool.run('hashPath', { realPath: 'spare core' }, options);
+      controller.abort();
+      await other?.catch(() => {});
+      assert.equal(narSize, cores);
+    });
+  }
+
+  test('lets the next large job use two cores when the last is done', async () => {
+    await using pool = openPool(2);
+    const spareCore = async (): Promise<number> =>
+      (await pool.run('hashPath', { realPath: 'spare core' }, large)).narSize;
+    assert.deepEqual([await spareCore(), await spareCore()], [anyCores, anyCores]);
   });
 
   test('gives a thread no more jobs at once than it is told, and does them all', async () => {

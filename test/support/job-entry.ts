@@ -8,7 +8,7 @@ import { type Handler, type Handlers, serveJobs } from '../../src/pool/serve.ts'
 /** How many jobs this thread runs that count themselves. */
 let counted = 0;
 
-const hashPath: Handler<'hashPath'> = async ({ realPath }, { signal, progress, tell }) => {
+const hashPath: Handler<'hashPath'> = async ({ realPath }, { signal, progress, tell, hasSpareCore }) => {
   switch (realPath) {
     case 'malformed':
       throw new FormatError('nar', 3, 'as asked', { hint: 'ask for something else' });
@@ -23,6 +23,8 @@ const hashPath: Handler<'hashPath'> = async ({ realPath }, { signal, progress, t
       progress.addNar(7);
       await sleep(2 ** 30, undefined, { signal });
       break;
+    case 'spare core':
+      return { narHash: { algorithm: 'sha256', digest: new Uint8Array(32) }, narSize: hasSpareCore ? 1 : 0 };
     case 'count': {
       const narSize = ++counted;
       await new Promise(setImmediate);
