@@ -174,7 +174,9 @@ const library = await build({
     { in: piscinaThread, out: 'src/library/worker' },
   ],
   plugins: [apart, lazyAssert, builtins, lazyHttp2, unused],
-  banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
+  banner: {
+    js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+  },
   // Piscina looks there for what runs in its threads.
   define: { __dirname: 'import.meta.dirname' },
 });
