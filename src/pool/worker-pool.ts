@@ -16,8 +16,8 @@ import { WorkerThread } from './worker-thread.ts';
 const PROGRESS_INTERVAL = 100;
 /** Bytes that a thread has to have before it that another is worth its start, of about 0.1 s. */
 const ENOUGH_FOR_ANOTHER = 8 * 1024 * 1024;
-/** Bytes of NAR that are worth a second thread for one job, of about 0.03 s. */
-const ENOUGH_FOR_TWO_CORES = 64 * 1024 * 1024;
+/** Bytes of NAR that are worth a second thread for one job: hashing them takes some times the 0.04 s of its start. */
+const ENOUGH_FOR_TWO_CORES = 256 * 1024 * 1024;
 /** Asked once: it is a system call, and the question is put for every job. */
 const CORES = availableParallelism();
 /** A thread that is busier than this has no time for more. */
@@ -41,7 +41,7 @@ export interface WorkerPoolOptions {
   readonly settings: Settings;
   /** Jobs that may be under way at once in one thread; more wait their turn. */
   readonly concurrency?: number | undefined;
-  /** Jobs of so many bytes may use two cores, where one is free; by default 64 MiB. */
+  /** Jobs of so many bytes may use two cores, where one is free; by default 256 MiB. */
   readonly twoCoresFrom?: number | undefined;
   /** What runs in the threads, if not workers/thread.ts: for tests. */
   readonly entry?: URL | undefined;

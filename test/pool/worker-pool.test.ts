@@ -129,14 +129,14 @@ describe('the worker pool', () => {
   });
 
   const anyCores = availableParallelism() > 1 ? 1 : 0;
-  const large = { weight: 64 * MIB };
+  const large = { weight: 256 * MIB };
   const SPARE_CORES: readonly [string, RunOptions, { threads?: number; beside?: RunOptions }, number][] = [
     ['a large job that is alone', large, {}, anyCores],
     ['a large job beside a small one', large, { beside: { weight: MIB } }, anyCores],
     ['a large job where there is one thread', large, { threads: 1 }, 0],
     ['a large job beside another, which has that core', large, { beside: large }, 0],
     ['a large job beside another thread that has much to do', large, { beside: { weight: 9 * MIB } }, 0],
-    ['a small job', { weight: MIB }, {}, 0],
+    ['a job that is less than large', { weight: 256 * MIB - 1 }, {}, 0],
     ['a job of unknown weight', {}, {}, 0],
   ];
   for (const [what, options, { threads = 2, beside }, cores] of SPARE_CORES) {
