@@ -80,20 +80,13 @@ export class WorkerPool implements AsyncDisposable {
    *   the signal's reason where it was cancelled.
    */
   async run<N extends JobName>(name: N, request: Request<N>, options: RunOptions = {}): Promise<Reply<N>> {
-    const { signal, onProgress, onNotice, weight } = options;
+    const { signal, onNotice, weight } = options;
     signal?.throwIfAborted();
     const thread = this.#choose(weight) ?? (await this.#room(weight, signal));
     const ended = Promise.withResolvers<Outcome<JobName>>();
-    using cleanup = new DisposableStack();
-    this.#begin();
-    cleanup.defer(() => this.#end());
     const hasSpareCore = weight !== undefined && weight >= this.#twoCoresFrom && this.#hasSpareCore(thread);
     const job = thread.start(name, request, { weight: weight ?? 0, ended, onNotice, hasSpareCore });
-    const cancel = (): void => thread.cancel(job);
-    signal?.addEventListener('abort', cancel, { once: true });
-    cleanup.defer(() => signal?.removeEventListener('abort', cancel));
-    if (onProgress !== undefined) cleanup.use(this.#tell(() => thread.progressOf(job), onProgress));
-
+    using _followed = this.#follow(thread, job, options);
     const outcome = (await ended.promise) as Outcome<N>;
     if (outcome.ok) return outcome.reply;
     signal?.throwIfAborted();
@@ -169,6 +162,21 @@ export class WorkerPool implements AsyncDisposable {
         this.#wake();
       });
     return thread;
+  }
+
+  /** Counts a job as running until it is disposed, cancels it with its signal, and tells how far it is. */
+  #follow(thread: WorkerThread, job: number, { signal, onProgress }: RunOptions): Disposable {
+    this.#begin();
+    const cancel = (): void => thread.cancel(job);
+    signal?.addEventListener('abort', cancel, { once: true });
+    const telling = onProgress && this.#tell(() => thread.progressOf(job), onProgress);
+    return {
+      [Symbol.dispose]: () => {
+        telling?.[Symbol.dispose]();
+        signal?.removeEventListener('abort', cancel);
+        this.#end();
+      },
+    };
   }
 
   /** A job begins: while there is one, the process does not end by itself. */

@@ -25,16 +25,42 @@ const READ_WRITE_CREATE = constants.O_RDWR | constants.O_CREAT | constants.O_NOF
 export function tryLockPath(libc: Libc, realPath: string): Disposable | undefined {
   const file = `${realPath}.lock`;
   for (;;) {
-    using opened = new DisposableStack();
-    const fd = opened.adopt(openSync(file, READ_WRITE_CREATE, 0o600), closeSync);
-    if (!libc.tryLock(fd, 'exclusive', file)) return undefined;
-    const { size, ino } = fstatSync(fd);
-    if (size === 0) {
-      opened.defer(() => deleteLockFile(file, fd));
-      return opened.move();
-    }
+    using opened = new LockFile(file);
+    if (!libc.tryLock(opened.fd, 'exclusive', file)) return undefined;
+    const { size, ino } = fstatSync(opened.fd);
+    if (size === 0) return opened.hold();
     // Stale. Where it still has its name, its holder died between the two steps of deleting it.
     if (lstatSync(file, { throwIfNoEntry: false })?.ino === ino) tryUnlink(file);
+  }
+}
+
+/** An open lock file. Disposing closes it. */
+class LockFile implements Disposable {
+  readonly fd: number;
+  readonly #file: string;
+  #isOpen = true;
+
+  constructor(file: string) {
+    this.#file = file;
+    this.fd = openSync(file, READ_WRITE_CREATE, 0o600);
+  }
+
+  /** Hands it over, locked. Disposing what it hands over deletes the file as well, once. */
+  hold(): Disposable {
+    this.#isOpen = false;
+    let isHeld = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!isHeld) return;
+        isHeld = false;
+        deleteLockFile(this.#file, this.fd);
+        closeSync(this.fd);
+      },
+    };
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isOpen) closeSync(this.fd);
   }
 }
 
