@@ -104,6 +104,22 @@ const loadedScripts: Plugin = {
   },
 };
 
+/** What scripts import of undici, by which they call it. */
+const undiciParts = new Set<string>();
+
+/** Undici is a script of its own, loaded by whoever needs it: most caches are asked without. */
+const undiciApart: Plugin = {
+  name: 'undici-apart',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^undici\/lib\// }, ({ path }) => ({ path, namespace: 'undici-part' }));
+    onResolve({ filter: /^\.\/undici\.js$/ }, ({ path }) => ({ path, external: true }));
+    onLoad({ filter: /.*/, namespace: 'undici-part' }, ({ path }) => {
+      undiciParts.add(path);
+      return { contents: `module.exports = require('./undici.js')[${JSON.stringify(path)}]();` };
+    });
+  },
+};
+
 /** Elsewhere it is another file: there, or from a script, where what has loaded the script loads it. */
 const apart: Plugin = {
   name: 'apart',
@@ -149,22 +165,33 @@ await build({
 for (const folder of ['src/cli', 'workers']) {
   await writeFile(join(outdir, folder, 'package.json'), '{ "type": "commonjs" }\n');
 }
-const scripts = await build({
+const script: BuildOptions = {
   ...commonJs,
-  entryPoints: [
-    { in: 'src/cli/process.ts', out: 'src/cli/process' },
-    { in: 'src/pool/threads.ts', out: 'src/cli/threads' },
-    { in: 'workers/jobs.ts', out: 'workers/jobs' },
-  ],
-  plugins: [apart, lazyAssert, builtins, lazyHttp2, unused],
   banner: {
     js: '(function(exports,require,module,__filename,__dirname){"use strict";var importMetaUrl=require("node:url").pathToFileURL(__filename).href;',
   },
   footer: { js: '})' },
   define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname' },
   write: false,
+};
+const scripts = await build({
+  ...script,
+  entryPoints: [
+    { in: 'src/cli/process.ts', out: 'src/cli/process' },
+    { in: 'src/pool/threads.ts', out: 'src/cli/threads' },
+    { in: 'workers/jobs.ts', out: 'workers/jobs' },
+  ],
+  plugins: [apart, undiciApart, lazyAssert, builtins, unused],
 });
 await writeScripts(scripts);
+const parts = [...undiciParts].map((path) => `${JSON.stringify(path)}: () => require(${JSON.stringify(path)})`);
+const undici = await build({
+  ...script,
+  stdin: { contents: `module.exports = { ${parts.join()} };`, resolveDir: '.' },
+  outdir: undefined,
+  plugins: [lazyAssert, builtins, lazyHttp2, unused],
+});
+for (const folder of ['src/cli', 'workers']) await writeScripts(undici, join(outdir, folder, 'undici.js'));
 const library = await build({
   ...common,
   format: 'esm',
@@ -181,12 +208,13 @@ const library = await build({
   define: { __dirname: 'import.meta.dirname' },
 });
 await chmod(`${outdir}/src/cli/main.js`, 0o755);
-const inputs = [scripts, library].flatMap(({ metafile }) => Object.keys(metafile!.inputs));
+const inputs = [scripts, undici, library].flatMap(({ metafile }) => Object.keys(metafile!.inputs));
 await writeFile(`${outdir}/THIRD-PARTY-LICENSES`, await licensesOf(inputs));
 
 /** Each begins with the name of its contents, by which compiled code is known to be its own, and is ASCII. */
-async function writeScripts({ outputFiles }: BuildResult): Promise<void> {
-  for (const { path, text } of outputFiles!) {
+async function writeScripts({ outputFiles }: BuildResult, file?: string): Promise<void> {
+  for (const { path: planned, text } of outputFiles!) {
+    const path = file ?? planned;
     const ascii = text.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
     const name = createHash('sha256').update(ascii).digest('hex').slice(0, 32);
     await mkdir(dirname(path), { recursive: true });

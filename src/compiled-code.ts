@@ -4,18 +4,21 @@
  * 400 in a thread, and compiling them took 25 and 10 ms of every start.
  *
  * What is kept lies in the directory of Node's compile cache, which is one of this user, this version of Node and these
- * flags; without it nothing is kept. V8 checks all but the bytes themselves: so a file gets its name when it is on disk.
+ * flags; without it nothing is kept. V8 checks all but the bytes themselves, and would run whatever they are.
  */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire, getCompileCacheDir } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { Script } from 'node:vm';
+import { crc32 } from 'node:zlib';
 
 /** The comment that a script begins with names its contents: code of another build is not taken. */
 const NAME = /^\/\*([0-9a-f]{32})\*\//;
-/** What a file begins with: that name, and whether it is whole. V8 wants what follows to be aligned. */
-const HEADER = 40;
+/** What a file begins with: that name, the checksum of the code, and whether it is whole. V8 wants the code aligned. */
+const HEADER = 48;
 const WHOLE = 'whole';
+/** A file that is still not whole after so many milliseconds was left behind. */
+const LEFT_BEHIND = 60_000;
 /** After so many milliseconds most of what a run needs has been called. */
 const CALLED_AFTER = 500;
 /** Commands that call functions of their own and are in a hurry have files of their own. */
@@ -46,7 +49,7 @@ export function loadScript(filename: string): unknown {
 }
 
 function runScript(filename: string): unknown {
-  const source = readFileSync(filename, 'latin1'); // ASCII, and so half the memory of UTF-8
+  const source = readFileSync(filename, 'utf8'); // it is ASCII; V8 gets it without a buffer between
   const name = NAME.exec(source)?.[1];
   const file = cacheFile(filename);
   const code = name === undefined ? undefined : readCode(file, name);
@@ -72,10 +75,13 @@ export function keepCompiledCode(age: number = performance.now()): void {
   for (const each of loaded) {
     if (each.kept === 'whole' || each.kept === now) continue;
     each.kept = now;
-    const header = Buffer.alloc(HEADER);
-    header.write(`${each.name}${now === 'whole' ? WHOLE : ''}`, 'latin1');
-    write(each.file, Buffer.concat([header, each.script.createCachedData()]));
+    const code = each.script.createCachedData();
+    write(each.file, Buffer.concat([Buffer.from(headerOf(each.name, code, now)), code]));
   }
+}
+
+function headerOf(name: string, code: Uint8Array, kept: 'whole' | 'part'): string {
+  return `${name}${crc32(code).toString(16)} ${kept === 'whole' ? WHOLE : ''}`.padEnd(HEADER);
 }
 
 function cacheFile(script: string): string | undefined {
@@ -87,9 +93,10 @@ function cacheFile(script: string): string | undefined {
 function readCode(file: string | undefined, name: string): { data: Buffer; kept: 'whole' | 'part' } | undefined {
   try {
     const bytes = readFileSync(file!);
+    const data = bytes.subarray(HEADER);
     const header = bytes.toString('latin1', 0, HEADER);
-    if (!header.startsWith(name)) return undefined;
-    return { data: bytes.subarray(HEADER), kept: header.startsWith(WHOLE, name.length) ? 'whole' : 'part' };
+    const kept = header.includes(WHOLE) ? 'whole' : 'part';
+    return header === headerOf(name, data, kept) ? { data, kept } : undefined;
   } catch {
     return undefined;
   }
@@ -97,12 +104,14 @@ function readCode(file: string | undefined, name: string): { data: Buffer; kept:
 
 /** Nobody needs to know that it fails: the next run compiles, as this one did. */
 function write(file: string, data: Buffer): void {
-  const temporary = `${file}.${process.pid}`;
+  const temporary = `${file}.new`;
   try {
-    writeFileSync(temporary, data, { flag: 'wx', mode: 0o600, flush: true });
+    const stats = statSync(temporary, { throwIfNoEntry: false });
+    if (stats !== undefined && Date.now() - stats.mtimeMs > LEFT_BEHIND) rmSync(temporary);
+    writeFileSync(temporary, data, { flag: 'wx', mode: 0o600 });
     renameSync(temporary, file);
   } catch (error) {
-    const isOthers = (error as NodeJS.ErrnoException).code === 'EEXIST'; // another thread is at it
+    const isOthers = (error as NodeJS.ErrnoException).code === 'EEXIST'; // somebody else is at it
     if (!isOthers) rmSync(temporary, { force: true });
   }
 }

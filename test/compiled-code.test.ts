@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { temporaryDirectory } from './support/local-store.ts';
@@ -64,18 +64,38 @@ describe('compiled code', () => {
     assert.ok((await readFile(file!, 'latin1')).startsWith('b'.repeat(32)));
   });
 
-  test('that is not whole on disk is not taken, and gives way', async () => {
+  test('that is not as it was written is not taken, and gives way', async () => {
     await using resources = new AsyncDisposableStack();
     const { dir, kept, run } = await workplace(resources);
     await writeFile(join(dir, 'script.js'), answering('a', 'old'));
     await run('[script.answer(), keepCompiledCode(1000)][0]');
     const [file] = await kept();
-    const { size } = await stat(file!);
-    for (const length of [size - 8, 50, 0]) {
-      await truncate(file!, length);
+    const whole = await readFile(file!);
+    const { length } = whole;
+    const spoilt = Buffer.from(whole).fill(0, length - 200, length - 100);
+    for (const bytes of [whole.subarray(0, -8), whole.subarray(0, 50), Buffer.alloc(0), Buffer.alloc(length), spoilt]) {
+      await writeFile(file!, bytes);
       assert.equal(await run('[script.answer(), keepCompiledCode(1000)][0]'), 'old');
-      assert.equal((await stat(file!)).size, size);
+      const { size } = await stat(file!);
+      assert.equal(size, length);
+      assert.notDeepEqual(await readFile(file!), bytes);
     }
+  });
+
+  test('that was left behind half written is in the way for a minute', async () => {
+    await using resources = new AsyncDisposableStack();
+    const { dir, kept, run } = await workplace(resources);
+    await writeFile(join(dir, 'script.js'), answering('a', 'old'));
+    await run('keepCompiledCode(10)');
+    const [file] = await kept();
+    const half = `${file}.new`;
+    await writeFile(half, 'half');
+    await run('keepCompiledCode(1000)');
+    assert.equal(await readFile(half, 'utf8'), 'half', 'somebody may be writing it');
+    await utimes(half, 1, 1);
+    await run('keepCompiledCode(1000)');
+    assert.deepEqual(await kept(), [file]);
+    assert.match(await readFile(file!, 'latin1'), /^.{32,40} whole/);
   });
 
   test('of a short run is kept until a longer one knows more; that of a longer one stays', async () => {

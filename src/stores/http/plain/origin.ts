@@ -107,21 +107,20 @@ export class PlainOrigin implements ConnectionOwner {
     return this.#idle.pop() ?? this.#connect();
   }
 
-  /** A connection that this request shares with others. */
+  /** A connection that this request shares with others: one of few, so that a turn of the loop has few answers to take. */
   #share(): PlainConnection | undefined {
     const shared = this.#shared;
     if (shared?.isGood && shared.load < DEPTH && shared.isQuick) return shared;
-    const mayConnect = this.#idle.length === 0 && this.#connections.size < FEW;
-    this.#shared = (mayConnect ? this.#connect() : this.#idle.pop()) ?? this.#leastLoaded();
-    return this.#shared;
-  }
-
-  #leastLoaded(): PlainConnection | undefined {
+    let busy = 0;
     let least: PlainConnection | undefined;
     for (const each of this.#connections) {
+      if (each.load === 0) continue;
+      busy++;
       if (each.isGood && each.load < (least?.load ?? DEPTH) && each.isQuick) least = each;
     }
-    return least;
+    const another = busy < FEW ? (this.#idle.pop() ?? this.#connect()) : undefined;
+    this.#shared = another ?? least;
+    return this.#shared;
   }
 
   #connect(): PlainConnection | undefined {
