@@ -39,7 +39,7 @@ export function buildSluice(home: string): readonly string[] {
   assert.equal(status, 0, String(stderr));
   copyFileSync(join(CHECKOUT, 'package.json'), join(home, 'package.json'));
   symlinkSync(join(CHECKOUT, 'node_modules'), join(home, 'node_modules'));
-  return [process.execPath, '--max-semi-space-size=4', join(home, 'dist/src/cli/main.js')];
+  return [process.execPath, '--max-semi-space-size=4', '--v8-pool-size=1', join(home, 'dist/src/cli/main.js')];
 }
 
 /** Runs a command to its end, which must be a good one. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env -S node --max-semi-space-size=4 --v8-pool-size=1
 /**
  * The entry of the command line. It stays this small so that everything it loads comes out of the compile cache.
- * The flag bounds V8's young generation, in MiB: 2,000 paths take 40 MiB less memory for it, and no more time.
+ * The flags bound V8's young generation, in MiB (2,000 paths take 40 MiB less memory for it, and no more time), and the
+ * threads in which it compiles and collects: more than one take the cores from those that work.
  *
  * The rest: program.ts parses and dispatches, command.ts is the interface that every command implements,
  * commands/NAME.ts is one command, loaded when it is asked for, progress/ tells how work goes on.
