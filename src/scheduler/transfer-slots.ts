@@ -8,8 +8,10 @@ import { Slots } from './slots.ts';
 
 /** Transfers at once in the beginning: enough to keep the threads busy where the network is fast. */
 export const FEW = 8;
-/** Of a NAR, in bytes: so large that {@link FEW} at once keep any network busy, and that more would only take memory. */
+/** Of a NAR, in bytes: so large that {@link MOST_LARGE} at once keep any network busy. */
 const LARGE = 512 * 1024;
+/** Large transfers at once: eight wait too long for answers that take 20 ms, and sixteen take 30 MB more for xz. */
+export const MOST_LARGE = 12;
 /** Threads that are less busy than this have time for more transfers. */
 const BUSY = 0.8;
 
@@ -29,7 +31,7 @@ export class TransferSlots {
   /** How busy the threads are, from 0 to 1, where that is known. */
   readonly #lookHowBusy: () => number | undefined;
   /** What a large transfer takes beside a slot. */
-  readonly #largeSlots = new Slots(FEW);
+  readonly #largeSlots = new Slots(MOST_LARGE);
   /** Counts small transfers. */
   #small = 0;
 

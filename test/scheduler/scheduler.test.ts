@@ -8,6 +8,7 @@ import type { UsageError } from '../../src/errors.ts';
 import { hashPart, type StorePath } from '../../src/formats/store-path.ts';
 import { WorkerPool } from '../../src/pool/worker-pool.ts';
 import { Scheduler } from '../../src/scheduler/scheduler.ts';
+import { MOST_LARGE } from '../../src/scheduler/transfer-slots.ts';
 import { makeSettings, type Settings } from '../../src/settings.ts';
 import { openStore } from '../../src/stores/open-store.ts';
 import { openCommandBuilds } from '../support/command-builds.ts';
@@ -236,11 +237,11 @@ describe('a scheduler', () => {
     );
   });
 
-  test('does eight large transfers at once, the largest next, while small ones go on', async ({ mock }) => {
+  test('does twelve large transfers at once, the largest next, while small ones go on', async ({ mock }) => {
     mock.method(WorkerPool.prototype, 'lookHowBusy', () => 0); // threads have time for more
     await using scratch = await makeScratch(48);
     const dir = join(scratch.path, 'cache');
-    const objects = Array.from({ length: 12 }, (_, index) =>
+    const objects = Array.from({ length: MOST_LARGE + 4 }, (_, index) =>
       makeObject(`large-${index}`, file('x'.repeat(LARGE + 1_000 * index))),
     );
     const small = makeObject('small', file('small'));
@@ -270,11 +271,11 @@ describe('a scheduler', () => {
     await allExpected.promise;
     const [result] = await scheduler.realise([small.info.path]);
     assert.equal(result?.state, 'succeeded');
-    assert.equal(started.length, 8);
+    assert.equal(started.length, MOST_LARGE);
     gate.resolve();
     assert.ok((await large).every(({ state }) => state === 'succeeded'));
-    assert.equal(most, 8);
-    const last = started.slice(8);
+    assert.equal(most, MOST_LARGE);
+    const last = started.slice(MOST_LARGE);
     assert.deepEqual(
       last,
       last.toSorted((a, b) => b - a),
