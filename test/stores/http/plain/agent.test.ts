@@ -127,6 +127,22 @@ describe('plain requests', () => {
     assert.equal(peers.length, 20);
   });
 
+  test('share few connections, also where more had been made before', async () => {
+    await using resources = new AsyncDisposableStack();
+    const all = Promise.withResolvers<void>();
+    let most = 0;
+    const { origin, peers } = await serve(resources, (peer) => {
+      if (peers.length === 20) all.resolve();
+      most = Math.max(most, peers.filter(({ waiting }) => waiting.length > 0).length);
+      void all.promise.then(turn).then(() => answerAll(peer));
+    });
+    const agent = open(resources);
+    await Promise.all(numbers(20).map((name) => ask(agent, origin, name)));
+    most = 0;
+    assert.deepEqual(await Promise.all(numbers(200).map((name) => ask(agent, origin, name))), numbers(200));
+    assert.deepEqual([peers.length, most], [20, 4]);
+  });
+
   for (const [why, waits, shares] of [
     ['share them still where it is this thread that is late', false, true],
     ['have a connection each again where this thread has to wait for the server', true, false],
