@@ -43,12 +43,12 @@ export async function repairClosure(
 /** The derivations in the closure of one, by their outputs. */
 async function queryDerivers(
   drvPath: StorePath,
-  { builds, readDerivation, signal }: DerivationContext,
+  context: DerivationContext,
 ): Promise<ReadonlyMap<StorePath, StorePath>> {
   const derivers = new Map<StorePath, StorePath>();
-  for (const { path } of await builds.queryClosure([drvPath], signal)) {
+  for (const { path } of await context.builds.queryClosure([drvPath], context.signal)) {
     if (!isDerivationPath(path)) continue;
-    const read = await readDerivation(path).catch(unlessUnsupported);
+    const read = await context.readDerivation(path).catch(unlessUnsupported);
     for (const output of read?.derivation.outputs.values() ?? []) derivers.set(output.path, path);
   }
   return derivers;
