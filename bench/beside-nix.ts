@@ -1,7 +1,7 @@
 /** For benchmarks of whole commands beside those of stock Nix: where they work, what they see, and a store for them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseStoreReference } from '../src/formats/store-reference.ts';
@@ -39,7 +39,9 @@ export function buildSluice(home: string): readonly string[] {
   assert.equal(status, 0, String(stderr));
   copyFileSync(join(CHECKOUT, 'package.json'), join(home, 'package.json'));
   symlinkSync(join(CHECKOUT, 'node_modules'), join(home, 'node_modules'));
-  return [process.execPath, '--max-semi-space-size=4', '--v8-pool-size=1', join(home, 'dist/src/cli/main.js')];
+  const main = join(home, 'dist/src/cli/main.js');
+  const [, flags = ''] = /^#!.* node (.*)$/m.exec(readFileSync(main, 'utf8'))!;
+  return [process.execPath, ...flags.split(' '), main];
 }
 
 /** Runs a command to its end, which must be a good one. */
